@@ -1,0 +1,45 @@
+"""SDEdit with variance-exploding score models: rough colour strokes in, realistic pictures out.
+
+Meng et al. 2021 (arXiv 2108.01073). The parts, each usable on its own, the lower never importing the upper:
+
+    sdedit.cli             the command line
+    sdedit.painting        paint: a picture or tensor in, a painted one out
+    sdedit.guide           picture files to guides and back
+    sdedit.editing         the algorithm: perturb, then run the reverse SDE
+    sdedit.samplers        steps of the reverse SDE
+    sdedit.model           the score model: denoiser and score
+    sdedit.preconditioning network to denoiser
+    sdedit.network         NCSN++
+    sdedit.schedule        sigma(t)
+    sdedit.checkpoints     models from files
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sdedit.checkpoints import load_model
+    from sdedit.errors import SdeditError
+    from sdedit.model import ScoreModel
+    from sdedit.painting import paint
+    from sdedit.schedule import VESchedule
+
+__version__ = "0.1.0"
+__all__ = ["ScoreModel", "SdeditError", "VESchedule", "__version__", "load_model", "paint"]
+
+_HOMES = {
+    "ScoreModel": "sdedit.model",
+    "SdeditError": "sdedit.errors",
+    "VESchedule": "sdedit.schedule",
+    "load_model": "sdedit.checkpoints",
+    "paint": "sdedit.painting",
+}
+
+
+def __getattr__(name: str) -> Any:
+    # Imported on first use, so that `sdedit --help` does not wait for torch.
+    if name in _HOMES:
+        return getattr(import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'sdedit' has no attribute {name!r}")

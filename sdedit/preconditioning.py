@@ -1,0 +1,85 @@
+"""Preconditioning: how a network F becomes a denoiser D(x; sigma), the best guess of the clean picture.
+
+Karras et al. 2022 (EDM, arXiv 2206.00364), table 1. Here x = picture + sigma z with pictures in [0, 1]; the networks
+themselves work on [-1, 1], where the same noise has level 2 sigma.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, ClassVar, Protocol
+
+from torch import Tensor, nn
+
+
+class Preconditioning(Protocol):
+    kind: ClassVar[str]
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+        """D(x; sigma) in float32 for x (B, C, H, W) and sigma (B,)."""
+        ...
+
+
+@dataclass(frozen=True)
+class VEPreconditioning:
+    """D = x + sigma F(2x - 1; log sigma): the network of the published models, before their division by sigma."""
+
+    kind: ClassVar[str] = "ve"
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+        return x + sigma[:, None, None, None] * network(2 * x - 1, sigma.log()).float()
+
+
+@dataclass(frozen=True)
+class EDMPreconditioning:
+    """D = c_skip x + c_out F(c_in x; ln(sigma) / 4) on [-1, 1], inputs and targets of unit variance at every sigma.
+
+    sigma_data is the standard deviation of the training pictures on [-1, 1].
+    """
+
+    kind: ClassVar[str] = "edm"
+    sigma_data: float = 0.5
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+        x = 2 * x - 1
+        s = 2 * sigma[:, None, None, None]
+        total = s**2 + self.sigma_data**2
+        c_skip = self.sigma_data**2 / total
+        c_out = s * self.sigma_data / total.sqrt()
+        c_in = 1 / total.sqrt()
+        d = c_skip * x + c_out * network(c_in * x, (2 * sigma).log() / 4).float()
+        return (d + 1) / 2
+
+    def loss_weight(self, sigma: Tensor) -> Tensor:
+        """Weight of the squared error of D on [0, 1] that makes every sigma count alike (EDM, table 1)."""
+        s = 2 * sigma
+        return 4 * (s**2 + self.sigma_data**2) / (s * self.sigma_data) ** 2
+
+
+_KINDS: dict[str, type[VEPreconditioning] | type[EDMPreconditioning]] = {
+    "ve": VEPreconditioning,
+    "edm": EDMPreconditioning,
+}
+
+
+def preconditioning_from_dict(options: dict[str, Any]) -> Preconditioning:
+    """The preconditioning in a mapping such as {"kind": "edm", "sigma_data": 0.5}.
+
+    Raises:
+        ValueError: if the kind or an option is unknown or has a value that cannot be.
+    """
+    options = dict(options)
+    kind = _KINDS.get(str(options.pop("kind", None)))
+    if kind is None:
+        raise ValueError(f"preconditioning must be one of {', '.join(_KINDS)}")
+    try:
+        made = kind(**options)
+    except TypeError as error:
+        raise ValueError(f"preconditioning {kind.kind!r} does not take {', '.join(options)}") from error
+    if not all(isinstance(value, (int, float)) and 0 < value < 1e6 for value in options.values()):
+        raise ValueError(f"preconditioning {kind.kind!r} has an option out of range: {options}")
+    return made
+
+
+def preconditioning_to_dict(preconditioning: Preconditioning) -> dict[str, Any]:
+    return {"kind": preconditioning.kind, **asdict(preconditioning)}  # type: ignore[call-overload]

@@ -1,0 +1,113 @@
+"""Training pictures: a folder or tar of photographs, kept in memory as bytes, cut into batches of random windows."""
+
+from __future__ import annotations
+
+import io
+import tarfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
+
+from sdedit.errors import SdeditError
+from sdedit.files import reason
+from sdedit.guide import PICTURE_SUFFIXES, open_picture
+
+Picture = np.ndarray  # (H, W, 3) uint8
+
+
+def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str]]:
+    """All pictures in a folder (and its subfolders) or tar archive, in the order of their names.
+
+    Args:
+        path: the folder or archive; archives are read in place, never unpacked.
+        shortest: pictures are shrunk to this many pixels on their shorter side; smaller ones are enlarged to it.
+
+    Returns:
+        The pictures, (H, W, 3) uint8, and the names of the files that could not be read.
+
+    Raises:
+        SdeditError: if there is no such folder or archive, or no readable picture in it.
+    """
+    pictures, bad = [], []
+    for name, file in _files(path):
+        try:
+            picture = open_picture(file, name)
+        except SdeditError:
+            bad.append(name)
+            continue
+        scale = shortest / min(picture.size)
+        if scale != 1:
+            size = tuple(max(shortest, round(side * scale)) for side in picture.size)
+            picture = picture.resize(size, Image.Resampling.LANCZOS)  # type: ignore[arg-type]
+        pictures.append(np.asarray(picture))
+    if not pictures:
+        raise SdeditError(f"there is no readable picture in {path}")
+    return pictures, bad
+
+
+def _files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    if path.is_dir():
+        for file in sorted(path.rglob("*")):
+            if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
+                yield str(file), io.BytesIO(file.read_bytes())
+        return
+    try:
+        with tarfile.open(path) as archive:
+            members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda member: member.name)
+            for member in members:
+                if Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
+                    file_in_tar = archive.extractfile(member)
+                    assert file_in_tar is not None
+                    yield member.name, io.BytesIO(file_in_tar.read())
+    except tarfile.TarError as error:
+        raise SdeditError(f"{path} is neither a folder nor a complete tar archive: {error}") from error
+    except OSError as error:
+        raise SdeditError(f"cannot read {path}: {reason(error)}") from error
+
+
+def random_batch(
+    pictures: list[Picture], count: int, side: int, zoom: float, generator: torch.Generator
+) -> Tensor:
+    """Random square windows of random pictures, half of them mirrored.
+
+    The windows of one batch share a size drawn from [side, zoom x side] and are shrunk to `side`.
+
+    Returns:
+        (count, 3, side, side) float32 in [0, 1].
+    """
+    draw = torch.rand(1 + 4 * count, generator=generator, dtype=torch.float64).tolist()
+    window = round(side * (1 + (zoom - 1) * draw.pop()))
+    cuts = np.empty((count, window, window, 3), np.uint8)
+    for cut in cuts:
+        pick, down, right, mirror = (draw.pop() for _ in range(4))
+        picture = pictures[int(pick * len(pictures))]
+        top = int(down * (picture.shape[0] - window + 1))
+        left = int(right * (picture.shape[1] - window + 1))
+        region = picture[top : top + window, left : left + window]
+        cut[:] = region[:, ::-1] if mirror < 0.5 else region
+    batch = to_float(cuts)
+    if window != side:
+        batch = F.interpolate(batch, (side, side), mode="bilinear", antialias=True, align_corners=False)
+    return batch
+
+
+def centre_squares(pictures: list[Picture], side: int) -> Tensor:
+    """The largest centred square of each picture, shrunk to (N, 3, side, side) float32 in [0, 1]."""
+    squares = []
+    for picture in pictures:
+        short = min(picture.shape[:2])
+        top, left = (picture.shape[0] - short) // 2, (picture.shape[1] - short) // 2
+        square = Image.fromarray(picture[top : top + short, left : left + short])
+        squares.append(np.asarray(square.resize((side, side), Image.Resampling.LANCZOS)))
+    return to_float(np.stack(squares))
+
+
+def to_float(pictures: np.ndarray) -> Tensor:
+    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in [0, 1]."""
+    return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)

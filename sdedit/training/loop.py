@@ -1,0 +1,212 @@
+"""The training loop: denoising score matching (Vincent 2011) with the weighting of EDM (Karras et al. 2022)."""
+
+from __future__ import annotations
+
+import copy
+import csv
+import math
+import signal
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import FrameType
+
+import torch
+from torch import Tensor, nn
+
+from sdedit import runtime
+from sdedit.checkpoints.native import save_checkpoint
+from sdedit.errors import SdeditError
+from sdedit.files import reason, write_atomically
+from sdedit.model import ScoreModel
+from sdedit.network import NCSNpp
+from sdedit.training.config import TrainConfig
+from sdedit.training.data import Picture, centre_squares, random_batch
+from sdedit.training.optimiser import Optimiser, update_average
+from sdedit.training.report import preview_sheet, validation_errors
+from sdedit.training.state import Progress, load_state, save_state
+
+_PREVIEW_ROWS = 8
+_LOSS_MEMORY = 0.99  # decay of the running mean that is shown
+
+
+class Trainer:
+    """One training run in one folder: state.pt, model.safetensors, log.csv and preview-*.png.
+
+    Args:
+        config: the recipe.
+        train: photographs to learn from, (H, W, 3) uint8 each.
+        validation: photographs that are only measured on.
+        folder: where the run is kept; made if it is missing.
+        device: where the network runs.
+        resume: go on from the folder's state.pt.
+        compile_network: compile the network for each of the two picture sizes before the first batch of that size.
+
+    Raises:
+        SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made.
+    """
+
+    def __init__(
+        self,
+        config: TrainConfig,
+        train: list[Picture],
+        validation: list[Picture],
+        folder: Path,
+        device: torch.device,
+        resume: bool = False,
+        compile_network: bool = False,
+    ) -> None:
+        self.config = config
+        self.train = train
+        self.validation = centre_squares(validation[: config.report.validation_pictures], config.data.size)
+        self.folder = folder
+        self.device = device
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise SdeditError(f"cannot make the folder {folder}: {reason(error)}") from error
+
+        self.generator = torch.Generator().manual_seed(0)
+        torch.manual_seed(0)  # initial weights
+        self.network = NCSNpp(config.network).to(device, memory_format=torch.channels_last)
+        self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
+        self.optimiser = Optimiser(self.network, config.optimiser)
+        self.run_network: nn.Module = self.network
+        if compile_network:
+            self.run_network = torch.compile(self.network, dynamic=False)  # type: ignore[assignment]
+        self.progress = Progress()
+        self.state_file = folder / "state.pt"
+        if resume:
+            if not self.state_file.exists():
+                raise SdeditError(f"there is no training run to resume in {folder}; start it without --resume")
+            self.progress = load_state(self.state_file, self.network, self.average, self.optimiser, self.generator)
+        elif self.state_file.exists():
+            raise SdeditError(f"{folder} already holds a training run; add --resume, or name another folder")
+
+    @property
+    def budget_used(self) -> float:
+        """Share of the budget used, in [0, 1]."""
+        budget = self.config.budget
+        if budget.minutes:
+            return min(1.0, self.progress.seconds / (60 * budget.minutes))
+        return min(1.0, self.progress.pictures / budget.pictures)
+
+    def run(self, show: Callable[[str], object]) -> bool:
+        """Train until the budget is used (True) or until SIGINT or SIGTERM asks for an end (False).
+
+        The state is saved every few minutes and at the end, either way.
+
+        Args:
+            show: takes a line of progress after every batch.
+        """
+        report = self.config.report
+        due = {"save": report.checkpoint_minutes, "validate": report.validate_minutes, "preview": report.preview_minutes}
+        last = dict.fromkeys(due, time.monotonic())
+        loss_mean, loss_share = 0.0, 0.0
+        with _stop_requests() as stop:
+            while self.budget_used < 1 and not stop:
+                started = time.monotonic()
+                loss, count = self._batch()
+                seconds = time.monotonic() - started
+                self.progress.batches += 1
+                self.progress.pictures += count
+                self.progress.seconds += seconds
+                loss_mean = _LOSS_MEMORY * loss_mean + (1 - _LOSS_MEMORY) * loss
+                loss_share = _LOSS_MEMORY * loss_share + (1 - _LOSS_MEMORY)
+                show(self._line(loss_mean / loss_share, count / seconds))
+                for task, minutes in due.items():
+                    if time.monotonic() - last[task] >= 60 * minutes:
+                        getattr(self, task)()
+                        last[task] = time.monotonic()
+            self.save()
+        if self.budget_used >= 1:
+            self.validate()
+            self.preview()
+            return True
+        return False
+
+    def _batch(self) -> tuple[float, int]:
+        """Train on one batch; returns its loss and number of pictures."""
+        config = self.config
+        full_size = self.progress.batches % config.data.full_size_every == 0
+        side = config.data.size if full_size else config.data.crop
+        count = max(1, round(config.optimiser.batch * (config.data.crop / side) ** 2))
+        mean = config.noise.full_size_mean if full_size else config.noise.crop_mean
+
+        y = random_batch(self.train, count, side, config.data.zoom, self.generator)
+        sigma = torch.exp(mean + config.noise.std * torch.randn(count, generator=self.generator))
+        x = y + sigma[:, None, None, None] * torch.randn(y.shape, generator=self.generator)
+        x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
+
+        with runtime.training_autocast(self.device):
+            d = config.preconditioning.denoise(self.run_network, x, sigma)
+        loss = self._loss(d, y, sigma)
+        loss.backward()
+        self.optimiser.step(self.progress.batches, self.budget_used)
+        update_average(self.average, self.network, config.optimiser.ema, self.progress.batches)
+        value = float(loss.detach())
+        if not math.isfinite(value):
+            raise SdeditError(f"the loss is no longer finite; lower the learning rates and start again in {self.folder}")
+        return value, count
+
+    def _loss(self, d: Tensor, y: Tensor, sigma: Tensor) -> Tensor:
+        squared = (d - y).square().mean(dim=(1, 2, 3))
+        return (self.config.preconditioning.loss_weight(sigma) * squared).mean()
+
+    def model(self) -> ScoreModel:
+        """The model as it is now: the averaged weights, with the recipe's description."""
+        config = self.config
+        card = {**config.card, "training": {**vars(self.progress), "photographs": len(self.train)}}
+        return ScoreModel(self.average, config.preconditioning, config.schedule, config.data.size, card)
+
+    def save(self) -> None:
+        save_state(
+            self.state_file, self.network, self.average, self.optimiser, self.generator, self.progress
+        )
+        save_checkpoint(self.model(), self.folder / "model.safetensors", torch.float16)
+
+    def validate(self) -> None:
+        """Append the errors on the validation photographs to log.csv."""
+        errors = validation_errors(self.model(), self.validation)
+        file = self.folder / "log.csv"
+        new = not file.exists()
+        with file.open("a", newline="") as stream:
+            writer = csv.writer(stream)
+            if new:
+                writer.writerow(["minutes", "pictures", "mean", *(f"sigma {level:g}" for level in errors)])
+            mean = sum(errors.values()) / len(errors)
+            row = [self.progress.seconds / 60, mean, *errors.values()]
+            minutes, *rest = (f"{value:.4f}" for value in row)
+            writer.writerow([minutes, self.progress.pictures, *rest])
+
+    def preview(self) -> None:
+        """Write a sheet of photograph | strokes | painted."""
+        report = self.config.report
+        sheet = preview_sheet(self.model(), self.validation[:_PREVIEW_ROWS], report.preview_t0, report.preview_steps)
+        path = self.folder / f"preview-{self.progress.pictures:08d}.png"
+        write_atomically(path, lambda file: sheet.save(file, format="PNG"))
+
+    def _line(self, loss: float, speed: float) -> str:
+        used, seconds = self.budget_used, self.progress.seconds
+        left = seconds * (1 - used) / used / 60 if used else 0.0
+        return (
+            f"{100 * used:5.1f} %  {self.progress.pictures} pictures  loss {loss:.4f}  "
+            f"{speed:.0f} pictures/s  {left:.0f} min left"
+        )
+
+
+@contextmanager
+def _stop_requests() -> Iterator[list[int]]:
+    """A list that SIGINT and SIGTERM append to, so that a batch is never cut in the middle."""
+    received: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+
+    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield received
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
