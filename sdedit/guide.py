@@ -1,4 +1,4 @@
-"""Pictures in and out: any picture file becomes an RGB guide; tensors become pictures."""
+"""Guides: any picture file becomes an RGB picture at the size it is painted at."""
 
 from __future__ import annotations
 
@@ -6,14 +6,13 @@ import io
 from typing import BinaryIO
 
 import numpy as np
-import torch
 from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
-from torch import Tensor
 
 from sdedit.errors import SdeditError
 from sdedit.files import reason
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+MOST_PAINTED_PIXELS = 1 << 24
 _FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
 _MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than a picture
 
@@ -83,19 +82,31 @@ def _grey_levels(picture: Image.Image, name: str) -> np.ndarray:
     return np.round(values * (255 / top)).astype(np.uint8)
 
 
-def to_tensor(picture: Image.Image) -> Tensor:
-    """RGB picture -> (3, H, W) float32 in [0, 1]."""
-    return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).float().div_(255)
+def working_size(guide: tuple[int, int], size: int | tuple[int, int]) -> tuple[int, int]:
+    """Width and height, in pixels, at which a guide is painted.
+
+    Args:
+        guide: width and height of the guide.
+        size: length of the shorter side, the longer following the guide's aspect ratio; or (width, height).
+
+    Raises:
+        ValueError: if the result has a side below 8 pixels or more than 16.8 million pixels.
+    """
+    if isinstance(size, int):
+        scale = size / min(guide)
+        width, height = (max(size, round(side * scale)) for side in guide)
+    else:
+        width, height = size
+    if min(width, height) < 8 or width * height > MOST_PAINTED_PIXELS:
+        raise ValueError(
+            f"cannot paint {width} x {height} px: a side needs at least 8 px, and the whole may have at most "
+            f"{MOST_PAINTED_PIXELS / 1e6:.1f} million; choose another size"
+        )
+    return width, height
 
 
-def to_picture(tensor: Tensor) -> Image.Image:
-    """(3, H, W) in [0, 1] -> RGB picture, values rounded to 8 bits."""
-    levels = tensor.detach().float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
-    return Image.fromarray(levels.permute(1, 2, 0).numpy())
-
-
-def fit_to(picture: Image.Image, short_side: int) -> Image.Image:
-    """Resize so that the shorter side has `short_side` pixels, keeping the aspect ratio."""
-    scale = short_side / min(picture.size)
-    size = (max(1, round(picture.width * scale)), max(1, round(picture.height * scale)))
-    return picture if size == picture.size else picture.resize(size, Image.Resampling.LANCZOS)
+def fit_guide(guide: Image.Image, size: tuple[int, int]) -> Image.Image:
+    """The guide at (width, height); where the shapes differ, its middle part."""
+    if guide.size == size:
+        return guide
+    return ImageOps.fit(guide, size, method=Image.Resampling.LANCZOS)

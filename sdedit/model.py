@@ -42,6 +42,11 @@ class ScoreModel:
         return self.network.stem.weight.device
 
     @property
+    def dtype(self) -> torch.dtype:
+        """Type the network's body runs in."""
+        return self.network.stem.weight.dtype
+
+    @property
     def size_multiple(self) -> int:
         """Heights and widths of pictures are multiples of this many pixels."""
         return self.network.config.size_multiple

@@ -9,6 +9,7 @@ import torch
 
 from sdedit.errors import SdeditError
 
+_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -70,9 +71,14 @@ def find_dtype(device: torch.device, precision: str) -> torch.dtype:
     if precision == "auto":
         return torch.bfloat16 if has_fast_bf16(device) else torch.float32
     try:
-        return {"fp32": torch.float32, "bf16": torch.bfloat16}[precision]
+        return _PRECISIONS[precision]
     except KeyError as error:
         raise SdeditError(f"there is no precision {precision}; use auto, fp32 or bf16") from error
+
+
+def precision_name(dtype: torch.dtype) -> str:
+    """The name `find_dtype` knows a type by."""
+    return next(name for name, known in _PRECISIONS.items() if known == dtype)
 
 
 def training_autocast(device: torch.device) -> torch.autocast:

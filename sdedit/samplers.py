@@ -18,6 +18,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from itertools import pairwise
 
 import torch
 from torch import Tensor
@@ -87,10 +88,10 @@ def sample(
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
     levels: list[float] = sigmas.double().tolist()
-    if len(levels) < 2 or levels[-1] != 0 or any(s <= s_next for s, s_next in zip(levels, levels[1:], strict=False)):
+    if len(levels) < 2 or levels[-1] != 0 or any(s <= s_next for s, s_next in pairwise(levels)):
         raise ValueError("noise levels must fall strictly and end in 0")
     coefficients = SAMPLERS[sampler]
-    for s, s_next in zip(levels, levels[1:], strict=False):
+    for s, s_next in pairwise(levels):
         d = denoise(x, torch.full((len(x),), s, dtype=x.dtype, device=x.device))
         if s_next > 0:
             a, b = coefficients(s, s_next)

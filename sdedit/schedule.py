@@ -26,7 +26,8 @@ class VESchedule:
     def __post_init__(self) -> None:
         if not 0 < self.sigma_min < self.sigma_max < math.inf:
             raise ValueError(
-                f"a schedule needs 0 < sigma_min < sigma_max, not sigma_min {self.sigma_min}, sigma_max {self.sigma_max}"
+                f"a schedule needs 0 < sigma_min < sigma_max, not sigma_min {self.sigma_min} and "
+                f"sigma_max {self.sigma_max}"
             )
 
     @property

@@ -36,5 +36,5 @@ def load_model(name_or_path: str | Path = BUILT_IN, device: str = "cpu", precisi
             raise SdeditError(f"there is no model or checkpoint file {name_or_path}; models that come along: {names}")
     model = load_checkpoint(path)
     model.network.body_to(runtime.find_dtype(target, precision))
-    model.network.to(target, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    model.network.to(target).to(memory_format=torch.channels_last)
     return model

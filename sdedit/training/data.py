@@ -71,9 +71,7 @@ def _files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         raise SdeditError(f"cannot read {path}: {reason(error)}") from error
 
 
-def random_batch(
-    pictures: list[Picture], count: int, side: int, zoom: float, generator: torch.Generator
-) -> Tensor:
+def random_batch(pictures: list[Picture], count: int, side: int, zoom: float, generator: torch.Generator) -> Tensor:
     """Random square windows of random pictures, half of them mirrored.
 
     The windows of one batch share a size drawn from [side, zoom x side] and are shrunk to `side`.

@@ -69,7 +69,7 @@ class Trainer:
 
         self.generator = torch.Generator().manual_seed(0)
         torch.manual_seed(0)  # initial weights
-        self.network = NCSNpp(config.network).to(device, memory_format=torch.channels_last)
+        self.network = NCSNpp(config.network).to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = Optimiser(self.network, config.optimiser)
         self.run_network: nn.Module = self.network
@@ -92,16 +92,23 @@ class Trainer:
             return min(1.0, self.progress.seconds / (60 * budget.minutes))
         return min(1.0, self.progress.pictures / budget.pictures)
 
-    def run(self, show: Callable[[str], object]) -> bool:
-        """Train until the budget is used (True) or until SIGINT or SIGTERM asks for an end (False).
+    def run(self, show: Callable[[str], object]) -> int | None:
+        """Train until the budget is used, or until SIGINT or SIGTERM asks for an end.
 
         The state is saved every few minutes and at the end, either way.
 
         Args:
             show: takes a line of progress after every batch.
+
+        Returns:
+            The signal that ended the run, or None if the budget is used.
         """
         report = self.config.report
-        due = {"save": report.checkpoint_minutes, "validate": report.validate_minutes, "preview": report.preview_minutes}
+        due = {
+            self.save: report.checkpoint_minutes,
+            self.validate: report.validate_minutes,
+            self.preview: report.preview_minutes,
+        }
         last = dict.fromkeys(due, time.monotonic())
         loss_mean, loss_share = 0.0, 0.0
         with _stop_requests() as stop:
@@ -117,14 +124,14 @@ class Trainer:
                 show(self._line(loss_mean / loss_share, count / seconds))
                 for task, minutes in due.items():
                     if time.monotonic() - last[task] >= 60 * minutes:
-                        getattr(self, task)()
+                        task()
                         last[task] = time.monotonic()
             self.save()
-        if self.budget_used >= 1:
-            self.validate()
-            self.preview()
-            return True
-        return False
+        if self.budget_used < 1:
+            return stop[0]
+        self.validate()
+        self.preview()
+        return None
 
     def _batch(self) -> tuple[float, int]:
         """Train on one batch; returns its loss and number of pictures."""
@@ -147,7 +154,7 @@ class Trainer:
         update_average(self.average, self.network, config.optimiser.ema, self.progress.batches)
         value = float(loss.detach())
         if not math.isfinite(value):
-            raise SdeditError(f"the loss is no longer finite; lower the learning rates and start again in {self.folder}")
+            raise SdeditError("the loss is no longer finite; lower the learning rates and start again")
         return value, count
 
     def _loss(self, d: Tensor, y: Tensor, sigma: Tensor) -> Tensor:
@@ -161,9 +168,7 @@ class Trainer:
         return ScoreModel(self.average, config.preconditioning, config.schedule, config.data.size, card)
 
     def save(self) -> None:
-        save_state(
-            self.state_file, self.network, self.average, self.optimiser, self.generator, self.progress
-        )
+        save_state(self.state_file, self.network, self.average, self.optimiser, self.generator, self.progress)
         save_checkpoint(self.model(), self.folder / "model.safetensors", torch.float16)
 
     def validate(self) -> None:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import torch
 from PIL import Image
 from torch import Tensor
+from torchvision.utils import make_grid
 
 from sdedit.editing import synthesise
-from sdedit.guide import to_picture, to_tensor
 from sdedit.model import ScoreModel
+from sdedit.pixels import to_picture, to_tensor
 from sdedit.preconditioning import EDMPreconditioning
 from sdedit.strokes import simulate_strokes
 
@@ -49,5 +50,5 @@ def preview_sheet(model: ScoreModel, pictures: Tensor, t0: float, steps: int) ->
     generators = [torch.Generator().manual_seed(seed) for seed in range(len(guides))]
     sigmas = model.schedule.levels(t0, steps)
     painted = synthesise(model, guides, sigmas, generators, sampler="ancestral").to("cpu")
-    rows = [torch.cat([photo, guide, paint], dim=2) for photo, guide, paint in zip(pictures, guides, painted, strict=True)]
-    return to_picture(torch.cat(rows, dim=1))
+    columns = torch.stack([pictures, guides, painted], dim=1)
+    return to_picture(make_grid(columns.flatten(0, 1), nrow=3))

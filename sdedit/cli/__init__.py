@@ -1,0 +1,57 @@
+"""The command line: parse, call one library function, print. Nothing heavy is imported before arguments are parsed."""
+
+from __future__ import annotations
+
+import os
+import sys
+
+import click
+
+from sdedit import __version__
+from sdedit.cli.info import info
+from sdedit.cli.paint import paint
+from sdedit.cli.train import train
+from sdedit.errors import InterruptedWorkError, SdeditError
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, message="%(prog)s %(version)s")
+def commands() -> None:
+    """Turn rough colour strokes into realistic pictures."""
+
+
+for _command in (paint, info, train):
+    commands.add_command(_command)
+
+
+def main() -> None:
+    """Run the command line; every failure ends in one sentence on standard error and an exit code above 0."""
+    try:
+        code = commands.main(prog_name="sdedit", standalone_mode=False)
+    except InterruptedWorkError as error:
+        code = _fail(str(error), error.code)
+    except SdeditError as error:
+        code = _fail(str(error), 1)
+    except click.ClickException as error:
+        code = _fail(error.format_message(), error.exit_code)
+    except (KeyboardInterrupt, click.Abort):
+        code = _fail("interrupted; nothing half-written is left", 130)
+    except BrokenPipeError:
+        # The reader of a pipe went away. Python would complain once more when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        code = 1
+    except (MemoryError, RuntimeError) as error:
+        if not _is_out_of_memory(error):
+            raise
+        code = _fail("there is not enough memory; use a smaller --size", 1)
+    sys.exit(code)
+
+
+def _fail(sentence: str, code: int) -> int:
+    click.echo("sdedit: " + " ".join(sentence.split()), err=True)
+    return code
+
+
+def _is_out_of_memory(error: BaseException) -> bool:
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words

@@ -1,0 +1,71 @@
+"""Types of command-line values, each refusing with a sentence that says what is allowed."""
+
+from __future__ import annotations
+
+import math
+import re
+
+import click
+
+
+class T0(click.ParamType):
+    """A start time in (0, 1]."""
+
+    name = "t0"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = _number(value)
+        if not 0 < number <= 1:
+            self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}.", param, ctx)
+        return number
+
+
+class Sigma(click.ParamType):
+    """A noise level above 0."""
+
+    name = "sigma"
+
+    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        number = _number(value)
+        if not 0 < number < math.inf:
+            self.fail(f"sigma is a number above 0, such as 1.9; not {value!r}.", param, ctx)
+        return number
+
+
+class Size(click.ParamType):
+    """S, the shorter side in pixels, or WxH."""
+
+    name = "size"
+
+    def convert(
+        self, value: str | int | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> int | tuple[int, int]:
+        if not isinstance(value, str):
+            return value
+        if re.fullmatch(r"[0-9]{1,6}", value):
+            return int(value)
+        if match := re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", value):
+            return int(match[1]), int(match[2])
+        self.fail(f"size is the shorter side in pixels, such as 256, or WIDTHxHEIGHT; not {value!r}.", param, ctx)
+
+
+class Colour(click.ParamType):
+    """A colour as Pillow names it, without transparency."""
+
+    name = "colour"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        from PIL import ImageColor
+
+        try:
+            ImageColor.getrgb(value)
+        except ValueError:
+            self.fail(f"a colour is a name such as white or a code such as #20304f; not {value!r}.", param, ctx)
+        return value
+
+
+def _number(value: str | float) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return math.nan

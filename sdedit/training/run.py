@@ -1,0 +1,83 @@
+"""A training run from files: recipe and photographs in, a folder with the model out."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from tqdm import tqdm
+
+from sdedit import runtime
+from sdedit.errors import InterruptedWorkError, SdeditError
+from sdedit.training.config import load_train_config
+from sdedit.training.data import load_photographs
+from sdedit.training.loop import Trainer
+
+_HELD_OUT_EVERY = 20
+_LINE_EVERY = 50
+
+
+def run_training(
+    config_file: Path,
+    data: Path,
+    validation: Path | None,
+    folder: Path,
+    device: str,
+    resume: bool,
+    compile_network: bool,
+    say: Callable[[str], object],
+    show_progress: bool,
+) -> None:
+    """Train until the recipe's budget is used.
+
+    Args:
+        config_file: the recipe, TOML.
+        data: folder or tar archive of photographs to learn from.
+        validation: the same, to measure on; None holds out every 20th photograph of `data`.
+        folder: where the run is kept.
+        device: a name that `sdedit.runtime.find_device` knows.
+        resume: go on with the run in `folder`.
+        compile_network: compile the network first.
+        say: takes lines about what is done.
+        show_progress: report progress: as one changing line on a terminal, elsewhere through `say` now and then.
+
+    Raises:
+        SdeditError: if the recipe, the photographs or the folder cannot be used.
+        InterruptedWorkError: if a signal ended the run; its state is saved.
+    """
+    config = load_train_config(config_file)
+    runtime.keep_freed_memory()
+    target = runtime.find_device(device)
+    shortest = round(config.data.size * config.data.zoom)
+    photographs, bad = load_photographs(data, shortest)
+    if validation is not None:
+        held_out, bad_too = load_photographs(validation, shortest)
+        bad += bad_too
+    else:
+        held_out = photographs[::_HELD_OUT_EVERY]
+        del photographs[::_HELD_OUT_EVERY]
+        if not photographs:
+            raise SdeditError(f"there is only one picture in {data}; training needs more")
+    for name in bad:
+        say(f"left out {name}: it is not a whole picture")
+    say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
+
+    trainer = Trainer(config, photographs, held_out, folder, target, resume, compile_network)
+    terminal = show_progress and sys.stderr.isatty()
+    with tqdm(bar_format="{desc}", disable=not terminal) as bar:
+
+        def show(line: str) -> None:
+            if terminal:
+                bar.set_description_str(line)
+            elif show_progress and trainer.progress.batches % _LINE_EVERY == 0:
+                say(line)
+
+        received = trainer.run(show)
+    if received is not None:
+        name = signal.Signals(received).name
+        raise InterruptedWorkError(
+            f"{name} ended the training; its state is saved, go on with --resume", 128 + received
+        )
+    say(f"the model is {folder / 'model.safetensors'}")
