@@ -13,7 +13,7 @@ from sdedit.files import reason
 
 PICTURE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
 MOST_PAINTED_PIXELS = 1 << 24
-_FORMATS = ("PNG", "JPEG", "MPO", "WEBP", "TIFF", "BMP", "GIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than a picture
 
 

@@ -1,0 +1,142 @@
+"""Samplers on data whose score is known in closed form, and against their papers' own formulas.
+
+For pictures whose pixels are N(m, s^2), the denoiser is D(x; sigma) = m + k (x - m) with k = s^2 / (s^2 + sigma^2).
+SDEdit of a guide g then has, for exact integration, pixels of mean m + k0 (g - m) and variance sigma0^2 k0 (1 + k0),
+where k0 belongs to sigma0 = sigma(t0): k0^2 sigma0^2 from the noise put in, k0 sigma0^2 from the reverse SDE.
+"""
+
+from __future__ import annotations
+
+import math
+
+import pytest
+import torch
+from torch import Tensor
+
+from sdedit.samplers import SAMPLERS, gaussian_noise, sample
+from sdedit.schedule import VESchedule
+
+MEAN, STD, GUIDE = 0.4, 0.2, 0.7
+SCHEDULE = VESchedule(0.01, 50)
+PIXELS = (1, 1, 400, 500)
+
+
+def gaussian_denoise(x: Tensor, sigma: Tensor) -> Tensor:
+    k = STD**2 / (STD**2 + sigma[:, None, None, None] ** 2)
+    return MEAN + k * (x - MEAN)
+
+
+def exact_moments(t0: float) -> tuple[float, float]:
+    sigma = SCHEDULE.sigma(t0)
+    k = STD**2 / (STD**2 + sigma**2)
+    return MEAN + k * (GUIDE - MEAN), sigma * math.sqrt(k * (1 + k))
+
+
+def run(sampler: str, t0: float, steps: int, seed: int = 0) -> Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    levels = SCHEDULE.levels(t0, steps)
+    x = torch.full(PIXELS, GUIDE)
+    x = x + float(levels[0]) * gaussian_noise(x, generator)
+    return sample(gaussian_denoise, x, levels, generator, sampler)
+
+
+@pytest.mark.parametrize("t0", [0.2, 0.5, 0.9])
+def test_forward_perturbation(t0: float) -> None:
+    sigma = SCHEDULE.sigma(t0)
+    x = torch.full(PIXELS, GUIDE)
+    x = x + sigma * gaussian_noise(x, torch.Generator().manual_seed(1))
+    assert float(x.mean()) == pytest.approx(GUIDE, abs=5 * sigma / math.sqrt(x.numel()))
+    assert float(x.std()) == pytest.approx(sigma, rel=0.01)
+
+
+# With N steps in t the samplers are first order; at these N what is left is below the tolerance.
+@pytest.mark.parametrize(("t0", "steps", "tolerance"), [(0.3, 100, 0.03), (0.5, 200, 0.03), (0.7, 300, 0.03)])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_reverse_sde_of_a_gaussian(sampler: str, t0: float, steps: int, tolerance: float) -> None:
+    mean, std = exact_moments(t0)
+    x = run(sampler, t0, steps)
+    assert float(x.mean()) == pytest.approx(mean, abs=0.01)
+    assert float(x.std()) == pytest.approx(std, rel=tolerance)
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_converges_as_steps_grow(sampler: str) -> None:
+    mean, std = exact_moments(0.5)
+    errors = []
+    for steps in (20, 40, 80):
+        x = run(sampler, 0.5, steps)
+        errors.append(math.hypot(float(x.mean()) - mean, float(x.std()) - std))
+    # First order would halve the error each time; 1.6 leaves room for the sample's own error.
+    assert errors[0] > 1.6 * errors[1] > 1.6 * 1.6 * errors[2]
+
+
+def textbook(sampler: str, x: Tensor, t0: float, steps: int, generator: torch.Generator) -> Tensor:
+    """The samplers as their papers write them: in t, with the score."""
+    dt = t0 / steps
+    g_factor = math.sqrt(2 * math.log(SCHEDULE.sigma_max / SCHEDULE.sigma_min))
+    for n in range(steps, 0, -1):
+        s, s_next = SCHEDULE.sigma(t0 * n / steps), SCHEDULE.sigma(t0 * (n - 1) / steps)
+        score = (MEAN - x) / (STD**2 + s**2)
+        z = gaussian_noise(x, generator) if n > 1 else torch.zeros_like(x)
+        if n == 1:
+            x = x + s**2 * score
+        elif sampler == "euler-maruyama":
+            e = math.sqrt(s**2 - s_next**2)
+            x = x + e**2 * score + e * z
+        elif sampler == "euler-maruyama-t":
+            g = s * g_factor
+            x = x + g**2 * score * dt + g * math.sqrt(dt) * z
+        else:
+            x0 = x + s**2 * score
+            mean = (s_next**2 * x + (s**2 - s_next**2) * x0) / s**2
+            x = mean + math.sqrt(s_next**2 * (s**2 - s_next**2) / s**2) * z
+    return x
+
+
+@pytest.mark.parametrize("steps", [1, 2, 30])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_equals_the_papers_formula(sampler: str, steps: int) -> None:
+    x = torch.linspace(-1, 2, 48, dtype=torch.float64).reshape(1, 3, 4, 4)
+    expected = textbook(sampler, x, 0.5, steps, torch.Generator().manual_seed(3))
+    got = sample(gaussian_denoise, x, SCHEDULE.levels(0.5, steps), torch.Generator().manual_seed(3), sampler)
+    torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
+
+
+@pytest.mark.parametrize("t0", [0.1, 0.5, 1.0])
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_one_evaluation_a_step_at_every_t0_and_no_noise_in_the_last(sampler: str, t0: float) -> None:
+    seen, answers = [], []
+
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
+        seen.append(float(sigma[0]))
+        answers.append(gaussian_denoise(x, sigma))
+        return answers[-1]
+
+    levels = SCHEDULE.levels(t0, 25)
+    x = sample(denoise, torch.rand(2, 3, 4, 4), levels, torch.Generator().manual_seed(0), sampler)
+    assert seen == pytest.approx(levels[:-1].tolist(), rel=1e-6)
+    assert torch.equal(x, answers[-1])
+
+
+def test_noise_of_a_picture_does_not_depend_on_its_batch() -> None:
+    like = torch.empty(3, 3, 8, 8)
+    batch = gaussian_noise(like, [torch.Generator().manual_seed(seed) for seed in (4, 5, 6)])
+    alone = gaussian_noise(like[:1], [torch.Generator().manual_seed(5)])
+    assert torch.equal(batch[1], alone[0])
+    assert torch.equal(gaussian_noise(like[:1], torch.Generator().manual_seed(5))[0], alone[0])
+
+
+@pytest.mark.parametrize("levels", [[1.0, 0.5], [0.5, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0], [1.0, math.nan, 0.0]])
+def test_levels_that_do_not_fall_to_zero(levels: list[float]) -> None:
+    with pytest.raises(ValueError, match="fall strictly"):
+        sample(gaussian_denoise, torch.zeros(1, 3, 4, 4), torch.tensor(levels), torch.Generator())
+
+
+def test_unknown_sampler() -> None:
+    with pytest.raises(ValueError, match="one of euler-maruyama"):
+        sample(gaussian_denoise, torch.zeros(1, 3, 4, 4), SCHEDULE.levels(0.5, 2), torch.Generator(), "magic")
+
+
+def test_wrong_number_of_generators() -> None:
+    with pytest.raises(ValueError, match="2 generators for 3"):
+        gaussian_noise(torch.zeros(3, 1, 2, 2), [torch.Generator(), torch.Generator()])
