@@ -24,6 +24,7 @@ class ScoreModel:
         native_size: height and width of the pictures it was trained on, in pixels.
         card: what the checkpoint says of itself (name, data, licence, training).
         checksum: SHA-256 of the checkpoint file, in hexadecimal; empty for a model not loaded from a file.
+        notes: sentences about what the file did not say and was assumed.
     """
 
     network: NCSNpp
@@ -32,6 +33,7 @@ class ScoreModel:
     native_size: int
     card: Mapping[str, Any] = field(default_factory=dict)
     checksum: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

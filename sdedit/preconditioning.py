@@ -6,6 +6,7 @@ themselves work on [-1, 1], where the same noise has level 2 sigma.
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import Any, ClassVar, Protocol
 
@@ -28,6 +29,29 @@ class VEPreconditioning:
 
     def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
         return x + sigma[:, None, None, None] * network(2 * x - 1, sigma.log()).float()
+
+
+@dataclass(frozen=True)
+class VEIndexPreconditioning:
+    """D = x + sigma F(2x - 1; i): networks trained at N = `levels` noise levels, told the number i of the nearest one.
+
+    Level 0 is the highest, sigma_i = sigma_max (sigma_min / sigma_max)^(i / (N - 1)). These networks, too, divide by
+    sigma at their end in the original, so that F is what is left without the division.
+    """
+
+    kind: ClassVar[str] = "ve-index"
+    sigma_min: float = 0.01
+    sigma_max: float = 50.0
+    levels: int = 1000
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+        return x + sigma[:, None, None, None] * network(2 * x - 1, self.index(sigma)).float()
+
+    def index(self, sigma: Tensor) -> Tensor:
+        """The number (B,) of the level nearest to sigma (B,) in ratio, as a whole number in float32."""
+        last = self.levels - 1
+        fraction = (self.sigma_max / sigma).log() / math.log(self.sigma_max / self.sigma_min)
+        return (last * fraction).round().clamp(0, last)
 
 
 @dataclass(frozen=True)
@@ -56,8 +80,9 @@ class EDMPreconditioning:
         return 4 * (s**2 + self.sigma_data**2) / (s * self.sigma_data) ** 2
 
 
-_KINDS: dict[str, type[VEPreconditioning] | type[EDMPreconditioning]] = {
+_KINDS: dict[str, type[VEPreconditioning] | type[VEIndexPreconditioning] | type[EDMPreconditioning]] = {
     "ve": VEPreconditioning,
+    "ve-index": VEIndexPreconditioning,
     "edm": EDMPreconditioning,
 }
 

@@ -9,6 +9,7 @@ import click
 
 from sdedit import __version__
 from sdedit.cli.info import info
+from sdedit.cli.models import models
 from sdedit.cli.paint import paint
 from sdedit.cli.train import train
 from sdedit.errors import InterruptedWorkError, SdeditError
@@ -20,7 +21,7 @@ def commands() -> None:
     """Turn rough colour strokes into realistic pictures."""
 
 
-for _command in (paint, info, train):
+for _command in (paint, info, models, train):
     commands.add_command(_command)
 
 

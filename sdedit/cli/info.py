@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import click
 
+from sdedit.cli.printing import print_facts
+
 
 @click.command(short_help="Print the recipe of a picture, or what a checkpoint is.")
 @click.argument("file")
@@ -12,12 +14,4 @@ def info(file: str, as_json: bool) -> None:
     """Print the recipe of FILE, a PNG picture painted by sdedit; or what FILE is, a checkpoint or a model's name."""
     from sdedit.description import describe
 
-    facts = describe(file)
-    if as_json:
-        import json
-
-        click.echo(json.dumps(facts))
-        return
-    width = max(len(name) for name in facts)
-    for name, value in facts.items():
-        click.echo(f"{name:{width}}  {value}")
+    print_facts(describe(file), as_json)

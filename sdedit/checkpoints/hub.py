@@ -1,0 +1,206 @@
+"""Where a model is: in the package, in a file or folder, or on the Hugging Face hub, downloaded once into its cache.
+
+Downloads are huggingface_hub's: resumed where a connection breaks, kept in its usual cache (`HF_HOME`), and found there
+again without network. What arrived is compared with the checksum under which the hub published it.
+"""
+
+from __future__ import annotations
+
+import difflib
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from sdedit.checkpoints.diffusers import INDEX, WEIGHTS, index_parts, read_json
+from sdedit.checkpoints.published import PublishedModel, published_models
+from sdedit.errors import SdeditError
+from sdedit.files import reason
+
+HUB = "hf:"
+_BUILT_IN_MODELS = Path(__file__).parent.parent / "models"
+_PLACE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_OWN_FILE = "model.safetensors"  # what training writes; a repository may hold just this
+
+# Fetches a file of a repository and says where it is; None if the repository has no such file.
+Fetch = Callable[[str], Path | None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A model's file or folder, and the published model it was asked for as, if it was asked for by name."""
+
+    path: Path
+    published: PublishedModel | None = None
+
+
+def built_in_models() -> dict[str, Path]:
+    """Names and files of the models that come with the package."""
+    return {file.stem: file for file in sorted(_BUILT_IN_MODELS.glob("*.safetensors"))}
+
+
+def find_model(name: str, offline: bool = False, show_progress: bool = False) -> Source:
+    """Find a model by name, hub place or path, and download it if it is not here yet.
+
+    A name is taken before a path: write ./church for a folder of that name.
+
+    Raises:
+        SdeditError: if there is none, or it cannot be downloaded.
+    """
+    built_in, published = built_in_models(), published_models()
+    if name in built_in:
+        return Source(built_in[name])
+    if model := published.get(name):
+        if not model.hub:
+            raise SdeditError(
+                f"{name} cannot be downloaded by name; get it from {model.page} and name the file instead"
+            )
+        return Source(_download(model.hub, None, offline, show_progress), model)
+    if match := _PLACE.fullmatch(name):
+        repository = match["repository"]
+        known = next((model for model in published.values() if model.hub == repository), None)
+        return Source(_download(repository, match["revision"], offline, show_progress), known)
+    if name.startswith(HUB):
+        raise SdeditError(f"{name} is no place on the hub; write hf:owner/name or hf:owner/name@revision")
+    path = Path(name)
+    if path.exists():
+        return Source(path)
+    close = difflib.get_close_matches(name, [*built_in, *published], n=1)
+    hint = f"did you mean {close[0]}?" if close else "sdedit models list shows the names"
+    raise SdeditError(f"there is no model, file or folder {name}; {hint}")
+
+
+def is_downloaded(model: PublishedModel) -> bool:
+    """Whether a published model can be loaded without network."""
+    if not model.hub:
+        return False
+    try:
+        _download(model.hub, None, offline=True, show_progress=False)
+    except SdeditError:
+        return False
+    return True
+
+
+def verify_download(file: Path, sha256: str) -> None:
+    """Compare a file in the hub's cache with the checksum it is kept under there; other files pass.
+
+    Raises:
+        SdeditError: if they differ; the file is removed, so that the next download is a new one.
+    """
+    blob = file.resolve()
+    # The hub names large files by their SHA-256, small ones by a shorter git hash.
+    if blob.parent.name != "blobs" or not re.fullmatch(r"[0-9a-f]{64}", blob.name) or blob.name == sha256:
+        return
+    blob.unlink(missing_ok=True)
+    file.unlink(missing_ok=True)
+    raise SdeditError(f"the download of {file.name} was damaged on its way (its checksum is wrong); download it again")
+
+
+def _download(repository: str, revision: str | None, offline: bool, show_progress: bool) -> Path:
+    """The folder or file of a model on the hub, in the cache.
+
+    Raises:
+        SdeditError: saying why it cannot be had.
+    """
+    from huggingface_hub import constants
+
+    offline = offline or bool(constants.HF_HUB_OFFLINE)
+    try:
+        found = _model_files(_fetcher(repository, revision, offline, show_progress))
+    except _NoConnectionError as error:
+        try:
+            found = _model_files(_fetcher(repository, revision, True, show_progress))
+        except _NoConnectionError:
+            found = None
+        if found is None:
+            raise SdeditError(
+                f"cannot reach {constants.ENDPOINT} to download {repository}; check the network and try again"
+            ) from error
+    if found is None and offline:
+        raise SdeditError(f"{repository} has not been downloaded yet, and offline nothing can be; pull it when online")
+    if found is None:
+        raise SdeditError(f"{repository} on the hub holds no model that sdedit reads")
+    return found
+
+
+def _model_files(fetch: Fetch) -> Path | None:
+    """Fetch the files of a diffusers model, flat or in unet/, or of a model of the project's own."""
+    for prefix, scheduler in (("", "scheduler_config.json"), ("unet/", "scheduler/scheduler_config.json")):
+        configuration = fetch(prefix + "config.json")
+        if configuration is None:
+            continue
+        for name in WEIGHTS:
+            if fetch(prefix + name) is not None:
+                break
+            index = fetch(prefix + name + INDEX)
+            if index is not None:
+                listed = [fetch(prefix + part) for part in index_parts(index, read_json(index) or {})]
+                if None in listed:
+                    return None
+                break
+        else:
+            return None
+        fetch(scheduler)
+        return configuration.parent.parent if prefix else configuration.parent
+    return fetch(_OWN_FILE)
+
+
+class _NoConnectionError(Exception):
+    """The hub did not answer."""
+
+
+def _fetcher(repository: str, revision: str | None, offline: bool, show_progress: bool) -> Fetch:
+    from huggingface_hub import errors, hf_hub_download
+    from tqdm import tqdm
+
+    class Bar(tqdm):  # type: ignore[misc]
+        """A bar that is drawn on a terminal only, or never."""
+
+        def __init__(self, *args: object, **options: object) -> None:
+            options.pop("name", None)
+            super().__init__(*args, **{**options, "disable": None if show_progress else True})
+
+    pinned = revision
+
+    def fetch(name: str) -> Path | None:
+        nonlocal pinned
+        try:
+            path = Path(hf_hub_download(repository, name, revision=pinned, local_files_only=offline, tqdm_class=Bar))
+        except errors.GatedRepoError as error:
+            raise SdeditError(
+                f"{repository} is open only to those whom its owners admit; ask on its page, then run hf auth login"
+            ) from error
+        except errors.RepositoryNotFoundError as error:
+            raise SdeditError(
+                f"there is no {repository} on the hub, or it is private; check the name, or run hf auth login"
+            ) from error
+        except errors.RevisionNotFoundError as error:
+            raise SdeditError(f"{repository} has no revision {revision}; check its page on the hub") from error
+        except errors.LocalEntryNotFoundError as error:
+            if offline:
+                return None
+            raise _NoConnectionError from error
+        except errors.EntryNotFoundError:
+            return None
+        except errors.HfHubHTTPError as error:
+            status = error.response.status_code
+            if status in (401, 403):
+                raise SdeditError(
+                    f"the hub does not let you read {repository} (answer {status}); run hf auth login"
+                ) from error
+            raise SdeditError(f"the hub failed on {repository} (answer {status}); try again later") from error
+        except errors.HFValidationError as error:
+            raise SdeditError(f"{repository} is no name of a repository on the hub") from error
+        except errors.HTTPError as error:  # type: ignore[attr-defined]  # it broke, and could not be taken up again
+            raise _NoConnectionError from error
+        except OSError as error:
+            raise SdeditError(f"cannot keep {name} of {repository}: {reason(error)}") from error
+        # The first file decides the commit, so that all files are of one.
+        pinned = path.relative_to(_snapshots(path)).parts[0]
+        return path
+
+    return fetch
+
+
+def _snapshots(path: Path) -> Path:
+    return next(parent for parent in path.parents if parent.name == "snapshots")

@@ -1,0 +1,109 @@
+"""`sdedit models`: which models there are, and what their files hold."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdedit.cli.options import Sigma
+from sdedit.cli.printing import print_facts, print_table
+
+_MODEL = click.argument("model")
+_OFFLINE = click.option("--offline", is_flag=True, help="Use only what has been downloaded before.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
+
+
+def _weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    command = click.option(
+        "--sigma-max",
+        type=Sigma(),
+        help="Highest noise level of the model, for pictures in [0, 1]. [default: the model's own]",
+    )(command)
+    return click.option(
+        "--raw-weights", is_flag=True, help="The network as its training left it, not its moving average."
+    )(command)
+
+
+@click.group(short_help="List, download, inspect, convert and verify models.")
+def models() -> None:
+    """Models by name, by file, by folder, or on the hub as hf:owner/name[@revision].
+
+    Checkpoints of score_sde_pytorch (.pth), folders of diffusers, pickles of EDM and sdedit's own files are read; which
+    it is follows from the content. Nothing in a file is ever executed.
+    """
+
+
+@models.command("list")
+@_JSON
+def list_(as_json: bool) -> None:
+    """List the models that have names: what they paint, at which size, sigma(t0 = 0.5), and whether they are here."""
+    from sdedit.description import list_models
+
+    print_table(list_models(), as_json)
+
+
+@models.command()
+@_MODEL
+@_weights_options
+@_OFFLINE
+@_JSON
+def info(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
+    """Print what MODEL is: architecture, schedule, weights, checksum, and what had to be assumed."""
+    from sdedit.description import describe
+
+    print_facts(describe(model, raw_weights=raw_weights, sigma_max=sigma_max, offline=offline), as_json)
+
+
+@models.command()
+@_MODEL
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+def pull(model: str, quiet: bool) -> None:
+    """Download MODEL, a name or hf:owner/name[@revision], and compare its checksum."""
+    from sdedit.checkpoints.loading import pull_model
+
+    path = pull_model(model, show_progress=not quiet)
+    if not quiet:
+        click.echo(path)
+
+
+@models.command()
+@_MODEL
+@click.argument("output", type=click.Path(path_type=Path))
+@_weights_options
+@_OFFLINE
+@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
+def convert(
+    model: str, output: Path, raw_weights: bool, sigma_max: float | None, offline: bool, overwrite: bool
+) -> None:
+    """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers."""
+    from sdedit.checkpoints import load_model
+    from sdedit.checkpoints.converting import convert_model
+
+    loaded = load_model(
+        model, precision="fp32", raw_weights=raw_weights, sigma_max=sigma_max, offline=offline, show_progress=True
+    )
+    convert_model(loaded, output, overwrite)
+
+
+@models.command()
+@_MODEL
+@_weights_options
+@_OFFLINE
+@_JSON
+def verify(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
+    """Check that MODEL works: finite weights of the right shapes, and a denoiser sound at three noise levels."""
+    from dataclasses import asdict
+
+    from sdedit.checkpoints import load_model
+    from sdedit.checkpoints.verifying import verify_model
+
+    loaded = load_model(
+        model, precision="fp32", raw_weights=raw_weights, sigma_max=sigma_max, offline=offline, show_progress=True
+    )
+    print_table(
+        [{name: float(f"{value:.4g}") for name, value in asdict(check).items()} for check in verify_model(loaded)],
+        as_json,
+    )

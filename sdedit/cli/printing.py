@@ -1,0 +1,35 @@
+"""Facts and tables on standard output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+
+def print_facts(facts: dict[str, Any], as_json: bool) -> None:
+    """One fact a line, or all in a line of JSON."""
+    if as_json:
+        print_json(facts)
+        return
+    width = max(len(name) for name in facts)
+    for name, value in facts.items():
+        click.echo(f"{name:{width}}  {value}")
+
+
+def print_table(rows: list[dict[str, Any]], as_json: bool) -> None:
+    """One row a line under a line of headings, or a line of JSON each."""
+    if as_json:
+        for row in rows:
+            print_json(row)
+        return
+    names = list(rows[0])
+    widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in names}
+    for row in ({name: name for name in names}, *rows):
+        click.echo("  ".join(f"{row[name]!s:{widths[name]}}" for name in names).rstrip())
+
+
+def print_json(value: dict[str, Any]) -> None:
+    import json
+
+    click.echo(json.dumps(value))
