@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import math
 import os
 import secrets
 import sys
@@ -44,6 +45,9 @@ class PaintJob:
     background: str = "white"
     device: str = "auto"
     precision: str = "auto"
+    raw_weights: bool = False
+    sigma_max: float | None = None
+    offline: bool = False
     overwrite: bool = False
 
 
@@ -80,7 +84,17 @@ def run_paint_job(job: PaintJob, say: Callable[[str], object], show_progress: bo
     from sdedit.runtime import keep_freed_memory, precision_name
 
     keep_freed_memory()
-    model = load_model(job.model, job.device, job.precision)
+    model = load_model(
+        job.model,
+        job.device,
+        job.precision,
+        raw_weights=job.raw_weights,
+        sigma_max=job.sigma_max,
+        offline=job.offline,
+        show_progress=show_progress,
+    )
+    for note in model.notes:
+        say(f"{model.name}: {note}")
     try:
         t0 = job.t0 or (_DEFAULT_T0 if job.sigma is None else model.schedule.t(job.sigma))
         width, height = working_size(guide.size, job.size or model.native_size)
@@ -94,6 +108,9 @@ def run_paint_job(job: PaintJob, say: Callable[[str], object], show_progress: bo
         f"{model.name}: {width}x{height} px{resized}, t0 {t0:.4g}, sigma(t0) {sigma:.4g}, "
         f"{job.steps} steps of {job.sampler}, {seeds}"
     )
+    stable_steps = math.floor(2 * model.schedule.log_ratio * t0) + 1
+    if job.sampler == "euler-maruyama-t" and job.steps < stable_steps:
+        say(f"{job.sampler} is unstable at this t0 with fewer than {stable_steps} steps, and wants many times more")
     fitted = fit_guide(guide, (width, height))
     evaluations = job.steps * job.repeats * job.variants
     with tqdm(total=evaluations, unit="step", leave=False, disable=None if show_progress else True) as bar:
@@ -116,6 +133,8 @@ def run_paint_job(job: PaintJob, say: Callable[[str], object], show_progress: bo
                 job.repeats,
                 seed + variant,
                 precision_name(model.dtype),
+                model.schedule.sigma_max,
+                job.raw_weights,
             )
             if output is None:
                 data = io.BytesIO()

@@ -31,6 +31,8 @@ class Recipe:
     repeats: int
     seed: int
     precision: str
+    sigma_max: float
+    raw_weights: bool
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

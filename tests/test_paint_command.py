@@ -126,6 +126,12 @@ def test_info_of_a_checkpoint(sdedit: Command, tiny_checkpoint: Path) -> None:
     assert told["native size"] == "16 px"
 
 
+def test_an_unstable_sampler_is_said(sdedit: Command, quick: list[str], guide: Path) -> None:
+    words = ["paint", guide, *quick, "--sampler", "euler-maruyama-t", "--overwrite"]
+    assert "unstable at this t0 with fewer than 9 steps" in sdedit(*words, "--steps", 8).stderr.decode()
+    assert "unstable" not in sdedit(*words, "--steps", 9).stderr.decode()
+
+
 def test_steps_are_evaluations_whatever_t0(sdedit: Command, quick: list[str], guide: Path, tmp_path: Path) -> None:
     for t0 in ("0.1", "0.9"):
         sdedit("paint", guide, *quick, "--t0", t0, "-o", f"{t0}.png", "--seed", 1)

@@ -15,7 +15,15 @@ from sdedit.cli.train import train
 from sdedit.errors import InterruptedWorkError, SdeditError
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+class Commands(click.Group):
+    def invoke(self, ctx: click.Context) -> object:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            raise InterruptedWorkError("interrupted; nothing half-written is left", 130) from None
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(__version__, message="%(prog)s %(version)s")
 def commands() -> None:
     """Turn rough colour strokes into realistic pictures."""
@@ -35,8 +43,6 @@ def main() -> None:
         code = _fail(str(error), 1)
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
-    except (KeyboardInterrupt, click.Abort):
-        code = _fail("interrupted; nothing half-written is left", 130)
     except BrokenPipeError:
         # The reader of a pipe went away. Python would complain once more when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

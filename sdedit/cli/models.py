@@ -2,29 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import click
 
-from sdedit.cli.options import Sigma
+from sdedit.cli.options import weights_options
 from sdedit.cli.printing import print_facts, print_table
 
 _MODEL = click.argument("model")
-_OFFLINE = click.option("--offline", is_flag=True, help="Use only what has been downloaded before.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
-
-
-def _weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    command = click.option(
-        "--sigma-max",
-        type=Sigma(),
-        help="Highest noise level of the model, for pictures in [0, 1]. [default: the model's own]",
-    )(command)
-    return click.option(
-        "--raw-weights", is_flag=True, help="The network as its training left it, not its moving average."
-    )(command)
 
 
 @click.group(short_help="List, download, inspect, convert and verify models.")
@@ -47,8 +33,7 @@ def list_(as_json: bool) -> None:
 
 @models.command()
 @_MODEL
-@_weights_options
-@_OFFLINE
+@weights_options
 @_JSON
 def info(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
     """Print what MODEL is: architecture, schedule, weights, checksum, and what had to be assumed."""
@@ -72,8 +57,7 @@ def pull(model: str, quiet: bool) -> None:
 @models.command()
 @_MODEL
 @click.argument("output", type=click.Path(path_type=Path))
-@_weights_options
-@_OFFLINE
+@weights_options
 @click.option("--overwrite", is_flag=True, help="Replace output that exists.")
 def convert(
     model: str, output: Path, raw_weights: bool, sigma_max: float | None, offline: bool, overwrite: bool
@@ -90,8 +74,7 @@ def convert(
 
 @models.command()
 @_MODEL
-@_weights_options
-@_OFFLINE
+@weights_options
 @_JSON
 def verify(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
     """Check that MODEL works: finite weights of the right shapes, and a denoiser sound at three noise levels."""

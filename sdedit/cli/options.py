@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Callable
+from typing import Any
 
 import click
 
@@ -62,6 +64,23 @@ class Colour(click.ParamType):
         except ValueError:
             self.fail(f"a colour is a name such as white or a code such as #20304f; not {value!r}.", param, ctx)
         return value
+
+
+def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which weights of a model are taken, and from where."""
+    for option in (
+        click.option("--offline", is_flag=True, help="Use only models that have been downloaded before."),
+        click.option(
+            "--sigma-max",
+            type=Sigma(),
+            help="Highest noise level of the model's schedule, for pictures in [0, 1]. [default: the model's own]",
+        ),
+        click.option(
+            "--raw-weights", is_flag=True, help="The network as its training left it, not its moving average."
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def _number(value: str | float) -> float:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from sdedit.cli.options import T0, Colour, Sigma, Size
+from sdedit.cli.options import T0, Colour, Sigma, Size, weights_options
 
 
 @click.command(short_help="Turn a stroke painting into a realistic picture.")
@@ -76,61 +78,27 @@ from sdedit.cli.options import T0, Colour, Sigma, Size
     show_default=True,
     help="Of the network's body; auto takes bf16 where the device is fast at it.",
 )
+@weights_options
 @click.option("--overwrite", is_flag=True, help="Replace output that exists.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON with file and recipe for each picture.")
-def paint(
-    guide: str,
-    output: str | None,
-    t0: float | None,
-    sigma: float | None,
-    model: str,
-    steps: int,
-    sampler: str,
-    repeats: int,
-    variants: int,
-    seed: int | None,
-    size: int | tuple[int, int] | None,
-    background: str,
-    device: str,
-    precision: str,
-    overwrite: bool,
-    quiet: bool,
-    as_json: bool,
-) -> None:
+def paint(quiet: bool, as_json: bool, **options: Any) -> None:
     """Turn the stroke painting GUIDE into a realistic picture.
 
     GUIDE is a PNG, JPEG, WebP, TIFF, BMP or GIF file of any size, or - for standard input. It is resized to the
     model's native size with its aspect ratio kept, perturbed with noise up to time t0 of the model's SDE, and brought
     back by the reverse SDE. A useful t0 lies between 0.3 and 0.6.
     """
-    if t0 is not None and sigma is not None:
+    if options["t0"] is not None and options["sigma"] is not None:
         raise click.UsageError("--t0 and --sigma say the same thing; give one of them.")
-    if output is None and guide == "-":
-        output = "-"
-    if output == "-" and (variants > 1 or as_json):
+    if options["guide"] == "-" and options["output"] is None:
+        options["output"] = "-"
+    if options["output"] == "-" and (options["variants"] > 1 or as_json):
         raise click.UsageError("standard output takes one picture; name a file with --output.")
 
     from sdedit.jobs import PaintJob, run_paint_job
 
-    job = PaintJob(
-        guide=guide,
-        output=output,
-        t0=t0,
-        sigma=sigma,
-        model=model,
-        steps=steps,
-        sampler=sampler,
-        repeats=repeats,
-        variants=variants,
-        seed=seed,
-        size=size,
-        background=background,
-        device=device,
-        precision=precision,
-        overwrite=overwrite,
-    )
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    for result in run_paint_job(job, say, show_progress=not quiet):
+    for result in run_paint_job(PaintJob(**options), say, show_progress=not quiet):
         if as_json:
             click.echo(result.to_json())
