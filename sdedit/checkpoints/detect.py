@@ -11,7 +11,7 @@ from sdedit.files import reason
 
 Kind = Literal["folder", "safetensors", "torch zip", "torch legacy", "pickle"]
 
-MOST_STRUCTURE = 16 << 20  # bytes of a pickle besides its numbers; the published ones have about one megabyte
+MOST_STRUCTURE = 8 << 20  # bytes of a pickle besides its numbers; the published ones have about one megabyte
 _LEGACY_TORCH = b"\x80\x02\x8a\x0al\xfc\x9cF\xf9 j\xa8P\x19."
 _ARCHIVES = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ": "xz", b"7z\xbc\xaf": "7z", b"Rar!": "rar"}
 _AGAIN = "download the file itself again"

@@ -236,8 +236,17 @@ def _not_expressible(model: ScoreModel) -> str:
         return "levels with different numbers of blocks"
     if (config.input_pyramid, config.output_pyramid, config.resampling) != ("skip", "skip", "fir"):
         return "NCSN++ without both image pyramids and the [1, 3, 3, 1] filter"
+    if narrow := _narrow_attention(config):
+        return narrow
     if not config.skip_rescale or config.image_channels != 3:
         return "NCSN++ without rescaled sums or with other than 3 image channels"
+    return ""
+
+
+def _narrow_attention(config: NetworkConfig) -> str:
+    # diffusers normalises before attention in 32 groups always, NCSN++ in at most a quarter of the channels.
+    if any(config.channels[level] < 128 for level in config.attention_levels):
+        return "level of fewer than 128 channels with attention that is normalised as in NCSN++"
     return ""
 
 
@@ -267,6 +276,8 @@ def _check_options(file: Path, options: Mapping[str, Any], config: NetworkConfig
         same = math.isclose(given, value) if isinstance(given, float) and isinstance(value, float) else given == value
         if not same:
             raise SdeditError(f"{file} has {name} {given!r}, where the published NCSN++ have {value!r}")
+    if narrow := _narrow_attention(config):
+        raise SdeditError(f"{file} describes a {narrow}; the published NCSN++ have wider ones")
     width = options.get("attention_head_dim", 8)
     if width is not None and any(width != config.channels[level] for level in (*config.attention_levels, -1)):
         raise SdeditError(f"{file} has attention of several heads, where the published NCSN++ have one")

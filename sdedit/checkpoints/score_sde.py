@@ -110,7 +110,7 @@ def infer_config(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig:
             # The middle follows the last level without a mark, but all levels have as many blocks.
             last = level == len(downs)
             blocks.append(blocks[0] if last else sum(module.kind == "block" for module in inside))
-            if inside[1].kind == "attention":
+            if len(inside) > 1 and inside[1].kind == "attention":
                 attention.append(level)
         config = NetworkConfig(
             stem_channels=modules[stem].channels,

@@ -1,0 +1,230 @@
+"""Models by name against a server on this machine that answers as the hub does, with the real client library."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import threading
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+from published_files import OPTIONS_SMALL, random_unet
+
+COMMIT = "0123456789abcdef0123456789abcdef01234567"
+CHURCH = "google/ncsnpp-church-256"
+WEIGHTS = "diffusion_pytorch_model.safetensors"
+Command = Callable[..., subprocess.CompletedProcess]
+
+
+@dataclass
+class Hub:
+    """The files of one repository, what goes wrong, and the requests that came."""
+
+    files: dict[str, bytes]
+    port: int = 0
+    cut_once_at: int = 0  # bytes of the weights after which the connection breaks, the first time
+    corrupt: bool = False
+    status: int = 0  # answered to everything
+    error_code: str = ""
+    requests: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, range
+
+    def gets(self, name: str) -> list[str]:
+        """The ranges with which the content of a file was asked for."""
+        return [span for method, path, span in self.requests if method == "GET" and path.endswith(name)]
+
+
+def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        """`/OWNER/NAME/resolve/REVISION/FILE`: small files at once, weights by way of `/cdn/`."""
+
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def do_HEAD(self) -> None:  # noqa: N802
+            self.answer("HEAD")
+
+        def do_GET(self) -> None:  # noqa: N802
+            self.answer("GET")
+
+        def answer(self, method: str) -> None:
+            hub.requests.append((method, self.path, self.headers.get("Range", "")))
+            if hub.status:
+                self.reply(hub.status, {"X-Error-Code": hub.error_code} if hub.error_code else {})
+            elif self.path.startswith("/cdn/"):
+                self.send(method, hub.files[self.path.removeprefix("/cdn/")], '"of the cdn"')
+            else:
+                self.resolve(method)
+
+        def resolve(self, method: str) -> None:
+            repository, _, rest = self.path.lstrip("/").partition("/resolve/")
+            revision, _, name = rest.partition("/")
+            if repository not in (CHURCH, "someone/model"):
+                self.reply(404, {"X-Error-Code": "RepoNotFound"})
+            elif revision not in ("main", "v2", COMMIT):
+                self.reply(404, {"X-Error-Code": "RevisionNotFound"})
+            elif name not in hub.files:
+                self.reply(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
+            elif name == WEIGHTS:
+                content = hub.files[name]
+                sha256 = hashlib.sha256(content).hexdigest()
+                location = f"http://127.0.0.1:{hub.port}/cdn/{name}"
+                linked = {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(content))}
+                self.reply(302, {"Location": location, "X-Repo-Commit": COMMIT, "ETag": f'"{sha256}"', **linked})
+            else:
+                self.send(method, hub.files[name], f'"{hashlib.sha1(hub.files[name]).hexdigest()}"')
+
+        def send(self, method: str, content: bytes, etag: str) -> None:
+            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
+            part = content[start:]
+            if hub.corrupt and self.path.startswith("/cdn/"):
+                part = part[:-1] + bytes([part[-1] ^ 1])
+            headers = {"ETag": etag, "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
+            if start:
+                headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
+            cut = hub.cut_once_at if method == "GET" and self.path.startswith("/cdn/") else 0
+            self.reply(206 if start else 200, headers, part, method == "HEAD", cut)
+            if cut:
+                hub.cut_once_at = 0
+                self.close_connection = True
+
+        def reply(
+            self, status: int, headers: dict[str, str], content: bytes = b"", head: bool = False, cut: int = 0
+        ) -> None:
+            self.send_response(status)
+            for name, value in {**headers, "Content-Length": str(len(content))}.items():
+                self.send_header(name, value)
+            self.end_headers()
+            if not head:
+                self.wfile.write(content[:cut] if cut else content)
+
+    return Handler
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    folder = tmp_path_factory.mktemp("unet")
+    random_unet(OPTIONS_SMALL).save_pretrained(folder)
+    (folder / "scheduler_config.json").write_text(json.dumps({"sigma_min": 0.01, "sigma_max": 123.0}))
+    return {file.name: file.read_bytes() for file in folder.iterdir()}
+
+
+@pytest.fixture
+def hub(files: dict[str, bytes]) -> Iterator[Hub]:
+    hub = Hub(files)
+    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(hub))
+    hub.port = server.server_address[1]
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    yield hub
+    server.shutdown()
+    thread.join()
+    server.server_close()
+
+
+@pytest.fixture
+def models(sdedit: Command, hub: Hub, tmp_path: Path) -> Command:
+    """`sdedit models …` with the server as the hub and a cache of its own."""
+
+    def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
+        place = {"HF_ENDPOINT": f"http://127.0.0.1:{hub.port}", "HF_HOME": str(tmp_path / "cache")}
+        quiet = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_ETAG_TIMEOUT": "3", "HF_TOKEN": "", "NO_PROXY": "127.0.0.1"}
+        return sdedit("models", *arguments, env={**quiet, **place, **environment})
+
+    return run
+
+
+def said(result: subprocess.CompletedProcess) -> str:
+    """The one sentence of a failed command, after whatever the client library said."""
+    assert result.returncode == 1, result.stderr
+    assert result.stdout == b""
+    text = result.stderr.decode()
+    assert "Traceback" not in text
+    assert text.count("sdedit: ") == 1
+    return text.splitlines()[-1]
+
+
+def test_a_model_is_downloaded_once_and_found_offline(models: Command, hub: Hub, files: dict[str, bytes]) -> None:
+    pulled = models("pull", "church")
+    assert pulled.returncode == 0, pulled.stderr
+    folder = Path(pulled.stdout.decode().strip())
+    assert (folder / WEIGHTS).read_bytes() == files[WEIGHTS]
+    assert len(hub.gets(WEIGHTS)) == 1
+
+    hub.requests.clear()
+    info = models("info", "church", "--json")
+    assert info.returncode == 0, info.stderr
+    facts = json.loads(info.stdout)
+    assert facts["model"] == "church"
+    assert facts["sigma"] == "0.01 to 380"
+    assert "123" in facts["assumed"]  # of the scheduler's file
+    assert facts["checksum"] == hashlib.sha256(files[WEIGHTS]).hexdigest()
+    assert hub.gets(WEIGHTS) == []
+
+    hub.requests.clear()
+    for offline in (models("info", "church", "--offline"), models("info", "church", HF_HUB_OFFLINE="1")):
+        assert offline.returncode == 0, offline.stderr
+    assert hub.requests == []
+    # Without network, and without having been told so, what is here is used.
+    assert models("info", "church", HF_ENDPOINT="http://127.0.0.1:9").returncode == 0
+    listed = [json.loads(line) for line in models("list", "--json", HF_HUB_OFFLINE="1").stdout.splitlines()]
+    assert {row["name"]: row["here"] for row in listed}["church"] == "downloaded"
+    assert {row["name"]: row["here"] for row in listed}["bedroom"] == "no"
+
+
+def test_a_cut_connection_is_resumed(models: Command, hub: Hub, files: dict[str, bytes]) -> None:
+    hub.cut_once_at = 100_000
+    pulled = models("pull", f"hf:{CHURCH}@v2")
+    assert pulled.returncode == 0, pulled.stderr
+    assert (Path(pulled.stdout.decode().strip()) / WEIGHTS).read_bytes() == files[WEIGHTS]
+    first, second = hub.gets(WEIGHTS)
+    assert first == ""
+    assert second.startswith("bytes=")
+    assert 0 < int(second.removeprefix("bytes=").rstrip("-")) <= 100_000
+    assert any("/resolve/v2/" in path for _, path, _ in hub.requests)
+    assert not any("/resolve/main/" in path for _, path, _ in hub.requests)
+
+
+def test_a_damaged_download_is_thrown_away(models: Command, hub: Hub, tmp_path: Path) -> None:
+    hub.corrupt = True
+    assert "checksum" in said(models("pull", "church", "--quiet"))
+    assert not [path for path in (tmp_path / "cache").rglob("blobs/*") if path.stat().st_size > 100_000]
+    hub.corrupt = False
+    again = models("pull", "church")
+    assert again.returncode == 0, again.stderr
+
+
+def test_an_answer_of_no(models: Command, hub: Hub, files: dict[str, bytes]) -> None:
+    assert "no someone/other on the hub" in said(models("pull", "hf:someone/other"))
+    assert "no revision v9" in said(models("pull", "hf:someone/model@v9"))
+    hub.files = {"README.md": b"words"}
+    assert "no model that sdedit reads" in said(models("pull", "hf:someone/model"))
+    hub.status = 401
+    assert "auth login" in said(models("pull", "hf:someone/model"))
+    hub.status, hub.error_code = 403, "GatedRepo"
+    assert "owners admit" in said(models("pull", "hf:someone/model"))
+
+
+def test_without_network(models: Command) -> None:
+    nowhere = {"HF_ENDPOINT": "http://127.0.0.1:9"}
+    assert "check the network" in said(models("pull", "church", **nowhere))
+    assert "not been downloaded" in said(models("info", "church", "--offline"))
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [
+        ("chruch", "did you mean church?"),
+        ("hf:nonsense", "hf:owner/name"),
+        ("hf:../../etc/passwd", "hf:owner/name"),
+        ("cifar10", "github.com/yang-song"),
+    ],
+)
+def test_names_that_lead_nowhere(models: Command, hub: Hub, name: str, words: str) -> None:
+    assert words in said(models("info", name))
+    assert hub.requests == []
