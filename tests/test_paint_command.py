@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import contextlib
+import fcntl
 import io
 import json
 import os
 import re
+import struct
 import subprocess
+import termios
 from pathlib import Path
 
 import numpy as np
@@ -97,6 +101,22 @@ def test_a_reader_that_goes_away_is_no_traceback(quick: list[str], guide: Path) 
     assert process.wait() == 1
     assert "Traceback" not in error
     assert "Exception" not in error
+
+
+def test_progress_bar_on_a_terminal_only(quick: list[str], guide: Path, tmp_path: Path) -> None:
+    ours, theirs = os.openpty()
+    fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", 24, 80, 0, 0))
+    words = [SDEDIT, "paint", str(guide), *quick, "-o", str(tmp_path / "a.png")]
+    process = subprocess.Popen(words, stdout=subprocess.PIPE, stderr=theirs)
+    os.close(theirs)
+    seen = b""
+    with contextlib.suppress(OSError):  # the terminal closes when the process ends
+        while piece := os.read(ours, 4096):
+            seen += piece
+    os.close(ours)
+    assert process.wait() == 0
+    assert re.search(rb"\d/4 \[", seen), seen
+    assert b"steps of euler-maruyama" in seen
 
 
 def test_recipe_json_and_info(sdedit: Command, quick: list[str], guide: Path, tmp_path: Path) -> None:
