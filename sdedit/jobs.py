@@ -97,6 +97,8 @@ def run_paint_job(job: PaintJob, say: Callable[[str], object], show_progress: bo
         say(f"{model.name}: {note}")
     try:
         t0 = job.t0 or (_DEFAULT_T0 if job.sigma is None else model.schedule.t(job.sigma))
+        if t0 == 0:
+            raise ValueError(f"sigma must lie above {model.schedule.sigma_min:g}, the model's lowest noise level")
         width, height = working_size(guide.size, job.size or model.native_size)
     except ValueError as error:
         raise SdeditError(str(error)) from error

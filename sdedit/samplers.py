@@ -88,8 +88,8 @@ def sample(
     if sampler not in SAMPLERS:
         raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
     levels: list[float] = sigmas.double().tolist()
-    if len(levels) < 2 or levels[-1] != 0 or not all(s > s_next for s, s_next in pairwise(levels)):
-        raise ValueError("noise levels must fall strictly and end in 0")
+    if len(levels) < 2 or levels[-1] != 0 or not all(s >= s_next and s > 0 for s, s_next in pairwise(levels)):
+        raise ValueError("noise levels must fall and end in 0")
     coefficients = SAMPLERS[sampler]
     for s, s_next in pairwise(levels):
         d = denoise(x, torch.full((len(x),), s, dtype=x.dtype, device=x.device))

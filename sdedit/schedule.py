@@ -7,9 +7,12 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import overload
 
 import torch
 from torch import Tensor
+
+_ROUNDING = 1e-5  # by how much sigma(1) in single precision may miss sigma_max
 
 
 @dataclass(frozen=True)
@@ -35,27 +38,38 @@ class VESchedule:
         """ln(sigma_max / sigma_min), the growth of ln sigma per unit of t."""
         return math.log(self.sigma_max / self.sigma_min)
 
-    def sigma(self, t: float) -> float:
-        """Noise level at time t.
+    @overload
+    def sigma(self, t: float) -> float: ...
+    @overload
+    def sigma(self, t: Tensor) -> Tensor: ...
+    def sigma(self, t: float | Tensor) -> float | Tensor:
+        """Noise level at time t, a number or a tensor of any shape.
 
         Raises:
             ValueError: unless t is in [0, 1].
         """
-        if not 0 <= t <= 1:
+        times = torch.as_tensor(t, dtype=None if isinstance(t, Tensor) else torch.float64)
+        if not ((times >= 0) & (times <= 1)).all():
             raise ValueError(f"t must lie in [0, 1], not {t}")
-        return self.sigma_min * math.exp(self.log_ratio * t) if t > 0 else 0.0
+        sigmas = torch.where(times > 0, self.sigma_min * torch.exp(self.log_ratio * times), 0.0)
+        return sigmas if isinstance(t, Tensor) else float(sigmas)
 
-    def t(self, sigma: float) -> float:
-        """Time at noise level sigma, the inverse of `sigma`.
+    @overload
+    def t(self, sigma: float) -> float: ...
+    @overload
+    def t(self, sigma: Tensor) -> Tensor: ...
+    def t(self, sigma: float | Tensor) -> float | Tensor:
+        """Time at noise level sigma, a number or a tensor of any shape; the inverse of `sigma`.
 
         Raises:
             ValueError: unless sigma is 0 or in [sigma_min, sigma_max].
         """
-        if sigma == 0:
-            return 0.0
-        if not self.sigma_min <= sigma <= self.sigma_max:
-            raise ValueError(f"sigma must lie in [{self.sigma_min:g}, {self.sigma_max:g}], not {sigma:g}")
-        return math.log(sigma / self.sigma_min) / self.log_ratio
+        sigmas = torch.as_tensor(sigma, dtype=None if isinstance(sigma, Tensor) else torch.float64)
+        low, high = self.sigma_min * (1 - _ROUNDING), self.sigma_max * (1 + _ROUNDING)
+        if not ((sigmas == 0) | (sigmas >= low) & (sigmas <= high)).all():
+            raise ValueError(f"sigma must lie in [{self.sigma_min:g}, {self.sigma_max:g}], not {sigma}")
+        times = torch.where(sigmas > 0, torch.log(sigmas / self.sigma_min) / self.log_ratio, 0.0).clamp(0, 1)
+        return times if isinstance(sigma, Tensor) else float(times)
 
     def levels(self, t0: float, steps: int) -> Tensor:
         """Noise levels from sigma(t0) to 0 on the uniform time grid of SDEdit's Algorithm 1.
@@ -74,7 +88,4 @@ class VESchedule:
             raise ValueError(f"t0 must lie in (0, 1], not {t0}")
         if steps < 1:
             raise ValueError(f"steps must be at least 1, not {steps}")
-        times = t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps
-        levels = self.sigma_min * torch.exp(self.log_ratio * times)
-        levels[-1] = 0.0
-        return levels
+        return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)

@@ -53,6 +53,10 @@ def test_little_noise_keeps_the_guide(sdedit: Command, quick: list[str], guide: 
     assert np.abs(painted - np.asarray(blocks_picture())).mean() < 4
 
 
+def test_hardly_any_noise_at_all(sdedit: Command, quick: list[str], guide: Path) -> None:
+    assert sdedit("paint", guide, *quick, "--t0", "1e-300").returncode == 0
+
+
 def test_same_seed_same_file_other_seed_other_picture(
     sdedit: Command, quick: list[str], guide: Path, tmp_path: Path
 ) -> None:
@@ -208,6 +212,7 @@ def test_background_shows_through(sdedit: Command, quick: list[str], tmp_path: P
         (["strokes.png", "--t0", "half"], ["t0", "half"]),
         (["strokes.png", "--sigma", "inf"], ["sigma", "inf"]),
         (["strokes.png", "--sigma", "51"], ["sigma", "[0.01, 50]"]),
+        (["strokes.png", "--sigma", "0.01"], ["sigma", "above 0.01"]),
         (["strokes.png", "--t0", "0.5", "--sigma", "1.9"], ["--t0", "--sigma"]),
         (["strokes.png", "--model", "unknown"], ["unknown", "landscapes-128"]),
         (["strokes.png", "--model", "text.png"], ["text.png"]),

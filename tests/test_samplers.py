@@ -126,9 +126,9 @@ def test_noise_of_a_picture_does_not_depend_on_its_batch() -> None:
     assert torch.equal(gaussian_noise(like[:1], torch.Generator().manual_seed(5))[0], alone[0])
 
 
-@pytest.mark.parametrize("levels", [[1.0, 0.5], [0.5, 1.0, 0.0], [1.0, 1.0, 0.0], [0.0], [1.0, math.nan, 0.0]])
+@pytest.mark.parametrize("levels", [[1.0, 0.5], [0.5, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0], [1.0, math.nan, 0.0]])
 def test_levels_that_do_not_fall_to_zero(levels: list[float]) -> None:
-    with pytest.raises(ValueError, match="fall strictly"):
+    with pytest.raises(ValueError, match="must fall"):
         sample(gaussian_denoise, torch.zeros(1, 3, 4, 4), torch.tensor(levels), torch.Generator())
 
 

@@ -31,7 +31,19 @@ def test_ends_and_jump_at_zero() -> None:
 @pytest.mark.parametrize("t", [0.0, 1e-6, 0.1, 0.5, 0.77, 1.0])
 def test_t_inverts_sigma(t: float) -> None:
     schedule = VESchedule(0.01, 348)
-    assert schedule.t(min(schedule.sigma(t), 348)) == pytest.approx(t, abs=1e-9)
+    assert schedule.t(schedule.sigma(t)) == pytest.approx(t, abs=1e-9)
+
+
+def test_tensors_go_through_elementwise() -> None:
+    schedule, times = VESchedule(0.01, 348), [[0.0, 0.3], [0.5, 1.0]]
+    sigmas = schedule.sigma(torch.tensor(times, dtype=torch.float64))
+    assert sigmas.tolist() == [[schedule.sigma(t) for t in row] for row in times]
+    torch.testing.assert_close(schedule.t(sigmas), torch.tensor(times, dtype=torch.float64))
+    single = schedule.sigma(torch.tensor(times))
+    assert single.dtype == torch.float32
+    torch.testing.assert_close(schedule.t(single), torch.tensor(times))
+    with pytest.raises(ValueError, match="t must"):
+        schedule.sigma(torch.tensor([0.5, 1.5]))
 
 
 def test_levels_are_the_uniform_time_grid() -> None:
