@@ -29,7 +29,14 @@ def describe(
     from sdedit.checkpoints import load_model
     from sdedit.checkpoints.published import count_parameters
 
-    model = load_model(name_or_path, precision="fp32", raw_weights=raw_weights, sigma_max=sigma_max, offline=offline)
+    model = load_model(
+        name_or_path,
+        precision="fp32",
+        raw_weights=raw_weights,
+        sigma_max=sigma_max,
+        offline=offline,
+        show_progress=True,
+    )
     config = model.network.config
     pyramids = f"input {config.input_pyramid}, output {config.output_pyramid}"
     facts = {

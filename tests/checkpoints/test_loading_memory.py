@@ -9,10 +9,8 @@ from pathlib import Path
 
 import pytest
 import torch
-from published_files import sigma_table, training_checkpoint
-
-from sdedit.checkpoints.layout import parts
-from sdedit.network import NCSNpp, NetworkConfig
+from diffusers import UNet2DModel
+from published_files import INDEX_256, OPTIONS_256, in_score_sde_names, sigma_table, training_checkpoint
 
 LOAD = """
 import json, sys, threading, time
@@ -42,42 +40,12 @@ print(json.dumps({"ratio": (highest - before) / weights, "weights": weights}))
 
 
 def state_256() -> dict[str, torch.Tensor]:
-    """Tensors of the 256 px layout, of zeros: what they hold takes no memory here and as much as any when read."""
-    config = NetworkConfig(
-        128, (128, 128, 256, 256, 256, 256, 256), (2,) * 7, (4,), input_pyramid="skip", output_pyramid="skip"
-    )
+    """The tensors of the 256 px layout, of zeros: what they hold makes no difference to the memory they take."""
     with torch.device("meta"):
-        shapes = {name: tensor.shape for name, tensor in NCSNpp(config).state_dict().items()}
-    leaves = {
-        "norm0": "GroupNorm_0",
-        "conv0": "Conv_0",
-        "project": "Dense_0",
-        "norm1": "GroupNorm_1",
-        "conv1": "Conv_1",
-        "shortcut": "Conv_2",
-        "norm": "GroupNorm_0",
+        unet = UNet2DModel(**OPTIONS_256)
+    return {
+        name: torch.zeros(tensor.shape) for name, tensor in in_score_sde_names(unet.state_dict(), INDEX_256).items()
     }
-    state = {}
-    for number, part in enumerate(parts(config)):
-        prefix = f"all_modules.{number}"
-        for name, shape in shapes.items():
-            layer = name.removeprefix(f"{part.name}.")
-            if layer == name:
-                continue
-            if part.kind == "fourier":
-                state[f"{prefix}.W"] = torch.ones(shape)
-            elif layer.startswith("qkv") or layer.startswith("out"):
-                numbers = (0, 1, 2) if layer.startswith("qkv") else (3,)
-                width = shape[0] // len(numbers)
-                for nin in numbers:
-                    matrix = layer.endswith("weight")
-                    key = f"{prefix}.NIN_{nin}.{'W' if matrix else 'b'}"
-                    state[key] = torch.zeros((width, width) if matrix else width)
-            else:
-                first, _, leaf = layer.rpartition(".")
-                inner = {"mix": "Conv_0."}.get(part.kind, f"{leaves[first]}." if first else "")
-                state[f"{prefix}.{inner}{leaf}"] = torch.zeros(shape)
-    return state
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="needs Linux's account of memory")
