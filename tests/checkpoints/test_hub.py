@@ -14,6 +14,9 @@ from pathlib import Path
 import pytest
 from published_files import random_unet, unet_options
 
+from sdedit import SdeditError
+from sdedit.checkpoints.hub import verify_download
+
 COMMIT = "0123456789abcdef0123456789abcdef01234567"
 CHURCH = "google/ncsnpp-church-256"
 WEIGHTS = "diffusion_pytorch_model.safetensors"
@@ -201,6 +204,20 @@ def test_a_damaged_download_is_thrown_away(models: Command, hub: Hub, tmp_path: 
     hub.corrupt = False
     again = models("pull", "church")
     assert again.returncode == 0, again.stderr
+
+
+def test_content_kept_in_a_store_with_other_names_passes(tmp_path: Path) -> None:
+    sha256, stored = hashlib.sha256(b"weights").hexdigest(), "f" * 64
+    store, blobs, snapshot = tmp_path / "blobs", tmp_path / "model" / "blobs", tmp_path / "model" / "snapshots" / COMMIT
+    for folder in (store, blobs, snapshot):
+        folder.mkdir(parents=True)
+    (store / stored).write_bytes(b"weights")
+    (blobs / sha256).symlink_to(store / stored)
+    (snapshot / "a.bin").symlink_to(Path("../../blobs") / sha256)
+    verify_download(snapshot / "a.bin", sha256)
+    with pytest.raises(SdeditError, match="checksum"):
+        verify_download(snapshot / "a.bin", "0" * 64)
+    assert not [path for path in tmp_path.rglob("*") if path.is_file()]
 
 
 def test_an_answer_of_no(models: Command, hub: Hub, files: dict[str, bytes]) -> None:
