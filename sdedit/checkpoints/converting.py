@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from sdedit.checkpoints.diffusers import export_diffusers
+from sdedit.checkpoints.diffusers_export import export_diffusers
 from sdedit.checkpoints.native import save_checkpoint
 from sdedit.errors import SdeditError
 from sdedit.model import ScoreModel

@@ -1,4 +1,4 @@
-"""Models in the layout of diffusers: a folder with a UNet2DModel and perhaps a scheduler, read and written.
+"""Models in the layout of diffusers: a folder with a UNet2DModel and perhaps a scheduler.
 
 Flat (config.json beside the weights, scheduler_config.json) as the published ones are, or with unet/ and scheduler/ as
 newer pipelines are saved. The weights are read from safetensors or, failing that, from a torch file.
@@ -13,7 +13,6 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import safetensors.torch
 import torch
 from torch import Tensor
 
@@ -21,8 +20,6 @@ from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
 from sdedit.checkpoints.containers import read_weights
 from sdedit.checkpoints.layout import Naming, Part, as_pixelwise, collect, sources
 from sdedit.errors import SdeditError
-from sdedit.files import write_atomically
-from sdedit.model import ScoreModel
 from sdedit.network import NetworkConfig
 from sdedit.schedule import VESchedule
 
@@ -30,7 +27,7 @@ MARK = "down_blocks."
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 INDEX = ".index.json"
 _MOST_JSON = 1 << 20
-_NAMING = Naming(
+NAMING = Naming(
     frequencies="weight",
     block={
         "norm0": "norm1",
@@ -64,7 +61,7 @@ _LAST = {"decoder.{step}.to_image.norm": "conv_norm_out", "decoder.{step}.to_ima
 # Names of before diffusers 0.12.
 _OLD = {"query": "to_q", "key": "to_k", "value": "to_v", "proj_attn": "to_out.0"}
 # Options of UNet2DModel that make it the published NCSN++, with the values diffusers assumes where a file is silent.
-_FIXED: dict[str, tuple[Any, Any]] = {
+FIXED_OPTIONS: dict[str, tuple[Any, Any]] = {
     "center_input_sample": (True, False),
     "time_embedding_type": ("fourier", "positional"),
     "act_fn": ("silu", "silu"),
@@ -100,7 +97,7 @@ def read_diffusers(path: Path) -> Checkpoint:
         _check_options(folder / "config.json", configuration, config)
     else:
         notes.append("there is no config.json beside it: the options of the published networks are assumed")
-    names = sources(config, _NAMING, lambda _, part: _prefix(part))
+    names = sources(config, NAMING, lambda _, part: prefix(part))
     size = (configuration or {}).get("sample_size")
     return Checkpoint(
         path,
@@ -183,100 +180,24 @@ def infer_config(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig:
         raise SdeditError(f"{path} holds a UNet2DModel that is no NCSN++ of the published kind") from error
 
 
-def export_diffusers(model: ScoreModel, folder: Path) -> None:
-    """Write a model as a folder that `UNet2DModel.from_pretrained` and a pipeline read: unet/ and scheduler/.
-
-    Raises:
-        SdeditError: if diffusers has no network that does the same, or the folder cannot be written.
-    """
-    config = model.network.config
-    if reason := _not_expressible(model):
-        raise SdeditError(f"{model.name} cannot be written for diffusers: UNet2DModel has no {reason}")
-    weights: dict[str, Tensor] = {}
-    own = model.network.state_dict()
-    for name, group in sources(config, _NAMING, lambda _, part: _prefix(part)).items():
-        tensor = own[name].detach().to("cpu", torch.float32)
-        tensor = tensor[:, :, 0, 0] if name.endswith((".qkv.weight", ".out.weight")) else tensor
-        weights |= {theirs: piece.contiguous() for theirs, piece in zip(group, tensor.chunk(len(group)), strict=True)}
-    unet, scheduler = folder / "unet", folder / "scheduler"
-    unet.mkdir(parents=True, exist_ok=True)
-    scheduler.mkdir(exist_ok=True)
-    data = safetensors.torch.save(weights, {"format": "pt"})
-    write_atomically(unet / WEIGHTS[0], lambda file: file.write(data))
-    _write_json(unet / "config.json", _configuration(model))
-    _write_json(
-        scheduler / "scheduler_config.json",
-        {
-            "_class_name": "ScoreSdeVeScheduler",
-            "num_train_timesteps": 2000,
-            "sigma_min": model.schedule.sigma_min,
-            "sigma_max": model.schedule.sigma_max,
-            "sampling_eps": 1e-5,
-            "snr": 0.15,
-            "correct_steps": 1,
-        },
-    )
-    _write_json(
-        folder / "model_index.json",
-        {
-            "_class_name": "ScoreSdeVePipeline",
-            "unet": ["diffusers", "UNet2DModel"],
-            "scheduler": ["diffusers", "ScoreSdeVeScheduler"],
-        },
-    )
-
-
-def _not_expressible(model: ScoreModel) -> str:
-    config = model.network.config
-    if model.preconditioning.kind != "ve" or config.embedding != "fourier":
-        return f"{model.preconditioning.kind!r} preconditioning, only that of the published models for continuous sigma"
-    if config.patch != 1 or config.stem_channels != config.channels[0]:
-        return "stem that joins pixels into patches or differs in width from the first level"
-    if len(set(config.blocks)) != 1:
-        return "levels with different numbers of blocks"
-    if (config.input_pyramid, config.output_pyramid, config.resampling) != ("skip", "skip", "fir"):
-        return "NCSN++ without both image pyramids and the [1, 3, 3, 1] filter"
-    if narrow := _narrow_attention(config):
-        return narrow
-    if not config.skip_rescale or config.image_channels != 3:
-        return "NCSN++ without rescaled sums or with other than 3 image channels"
-    return ""
-
-
-def _narrow_attention(config: NetworkConfig) -> str:
+def narrow_attention(config: NetworkConfig) -> str:
+    """What keeps UNet2DModel from doing the same attention, in words; empty if nothing does."""
     # diffusers normalises before attention in 32 groups always, NCSN++ in at most a quarter of the channels.
     if any(config.channels[level] < 128 for level in config.attention_levels):
         return "level of fewer than 128 channels with attention that is normalised as in NCSN++"
     return ""
 
 
-def _configuration(model: ScoreModel) -> dict[str, Any]:
-    config = model.network.config
-    attends = ["Attn" if level in config.attention_levels else "" for level in range(config.levels)]
-    return {
-        "_class_name": "UNet2DModel",
-        **{name: value for name, (value, _) in _FIXED.items()},
-        "sample_size": model.native_size,
-        "in_channels": config.image_channels,
-        "out_channels": config.image_channels,
-        "block_out_channels": list(config.channels),
-        "layers_per_block": config.blocks[0],
-        "attention_head_dim": None,
-        "down_block_types": [f"{attention}SkipDownBlock2D" for attention in attends],
-        "up_block_types": [f"{attention}SkipUpBlock2D" for attention in reversed(attends)],
-    }
-
-
 def _check_options(file: Path, options: Mapping[str, Any], config: NetworkConfig) -> None:
     """Refuse options that would make diffusers compute something else than the published networks do."""
     if options.get("_class_name", "UNet2DModel") != "UNet2DModel":
         raise SdeditError(f"{file} describes a {str(options['_class_name'])[:60]}; sdedit reads UNet2DModel")
-    for name, (value, default) in _FIXED.items():
+    for name, (value, default) in FIXED_OPTIONS.items():
         given = options.get(name, default)
         same = math.isclose(given, value) if isinstance(given, float) and isinstance(value, float) else given == value
         if not same:
             raise SdeditError(f"{file} has {name} {given!r}, where the published NCSN++ have {value!r}")
-    if narrow := _narrow_attention(config):
+    if narrow := narrow_attention(config):
         raise SdeditError(f"{file} describes a {narrow}; the published NCSN++ have wider ones")
     width = options.get("attention_head_dim", 8)
     if width is not None and any(width != config.channels[level] for level in (*config.attention_levels, -1)):
@@ -311,16 +232,12 @@ def read_json(file: Path) -> dict[str, Any] | None:
     return table
 
 
-def _write_json(file: Path, table: Mapping[str, Any]) -> None:
-    data = json.dumps(table, indent=2).encode() + b"\n"
-    write_atomically(file, lambda opened: opened.write(data))
-
-
 def _is_text(value: Any) -> bool:
     return isinstance(value, str)
 
 
-def _prefix(part: Part) -> str:
+def prefix(part: Part) -> str:
+    """What the layout calls a part of the network."""
     if part.level == 0 and part.pattern in _LAST:
         return _LAST[part.pattern]
     return part.place(_PREFIXES[part.pattern])

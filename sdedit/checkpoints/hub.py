@@ -106,8 +106,11 @@ def _download(repository: str, revision: str | None, offline: bool, show_progres
         SdeditError: saying why it cannot be had.
     """
     from huggingface_hub import constants
+    from huggingface_hub.utils import logging
 
     offline = offline or bool(constants.HF_HUB_OFFLINE)
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # every retry is a warning there; what comes of them is said here, once
     try:
         found = _model_files(_fetcher(repository, revision, offline, show_progress))
     except _NoConnectionError as error:
@@ -119,6 +122,8 @@ def _download(repository: str, revision: str | None, offline: bool, show_progres
             raise SdeditError(
                 f"cannot reach {constants.ENDPOINT} to download {repository}; check the network and try again"
             ) from error
+    finally:
+        logging.set_verbosity(verbosity)
     if found is None and offline:
         raise SdeditError(f"{repository} has not been downloaded yet, and offline nothing can be; pull it when online")
     if found is None:

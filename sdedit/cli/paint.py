@@ -61,7 +61,8 @@ from sdedit.cli.options import T0, Colour, Sigma, Size, weights_options
     "--size",
     type=Size(),
     help="Shorter side in pixels, the aspect ratio kept; or WIDTHxHEIGHT, the guide "
-    "filling it and cut to shape. [default: the model's native size]",
+    "filling it and cut to shape. Any size from 8 px a side to 16.8 million pixels in all. "
+    "[default: the model's native size]",
 )
 @click.option(
     "--background",

@@ -14,6 +14,8 @@ def print_facts(facts: dict[str, Any], as_json: bool) -> None:
         return
     width = max(len(name) for name in facts)
     for name, value in facts.items():
+        if isinstance(value, dict):
+            value = ", ".join(f"{key} {item}" for key, item in value.items())
         click.echo(f"{name:{width}}  {value}")
 
 

@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from conftest import fails_in_one_sentence
 from published_files import random_unet, unet_options
 
 from sdedit import SdeditError
@@ -147,13 +148,10 @@ def models(sdedit: Command, hub: Hub, tmp_path: Path) -> Command:
 
 
 def said(result: subprocess.CompletedProcess) -> str:
-    """The one sentence of a failed command, after whatever the client library said."""
-    assert result.returncode == 1, result.stderr
-    assert result.stdout == b""
-    text = result.stderr.decode()
-    assert "Traceback" not in text
-    assert text.count("sdedit: ") == 1
-    return text.splitlines()[-1]
+    """The one sentence of a failed command."""
+    fails_in_one_sentence(result)
+    assert result.returncode == 1
+    return result.stderr.decode()
 
 
 def test_a_model_is_downloaded_once_and_found_offline(models: Command, hub: Hub, files: dict[str, bytes]) -> None:
@@ -182,6 +180,15 @@ def test_a_model_is_downloaded_once_and_found_offline(models: Command, hub: Hub,
     listed = [json.loads(line) for line in models("list", "--json", HF_HUB_OFFLINE="1").stdout.splitlines()]
     assert {row["name"]: row["here"] for row in listed}["church"] == "downloaded"
     assert {row["name"]: row["here"] for row in listed}["bedroom"] == "no"
+
+
+def test_a_repository_may_hold_our_own_file(models: Command, hub: Hub, tiny_checkpoint: Path) -> None:
+    hub.files = {"model.safetensors": tiny_checkpoint.read_bytes()}
+    info = models("info", "hf:someone/model", "--json")
+    assert info.returncode == 0, info.stderr
+    facts = json.loads(info.stdout)
+    assert (facts["model"], facts["native size"]) == ("tiny", "16 px")
+    assert facts["checksum"] == hashlib.sha256(tiny_checkpoint.read_bytes()).hexdigest()
 
 
 def test_a_cut_connection_is_resumed(models: Command, hub: Hub, files: dict[str, bytes]) -> None:
