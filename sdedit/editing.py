@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sdedit.model import ScoreModel
-from sdedit.samplers import Generators, gaussian_noise, sample
+from sdedit.samplers import Evaluation, Generators, gaussian_noise, sample
 
 
 @torch.inference_mode()
@@ -20,7 +20,7 @@ def synthesise(
     generator: Generators,
     sampler: str = "euler-maruyama",
     repeats: int = 1,
-    on_step: Callable[[], object] = lambda: None,
+    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> Tensor:
     """Stroke-based synthesis: Algorithm 1, and with repeats K > 1 Algorithm 2.
 
@@ -28,11 +28,11 @@ def synthesise(
         model: the score model.
         guide: (B, 3, H, W) float32 in [0, 1], of any height and width; the edges are repeated to the next multiple
             the network takes, and cut off again.
-        sigmas: (N + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.levels`.
+        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.levels`.
         generator: source of the noise, one for the batch or one per picture.
         sampler: a key of `sdedit.samplers.SAMPLERS`.
         repeats: K, how often the result is perturbed and denoised; more is more realistic and less faithful.
-        on_step: called after each of the N x K network evaluations.
+        on_step: called after each of the network evaluations, with the state at the padded size.
 
     Returns:
         (B, 3, H, W) float32 in [0, 1], on the model's device.

@@ -119,7 +119,15 @@ def run_paint_job(job: PaintJob, say: Callable[[str], object], show_progress: bo
         for variant, output in enumerate(outputs):
             # Variants run one by one: a batch would round differently from a run of its own.
             picture = paint(
-                model, fitted, t0, job.steps, job.sampler, seed + variant, job.repeats, (width, height), bar.update
+                model,
+                fitted,
+                t0,
+                job.steps,
+                job.sampler,
+                seed + variant,
+                job.repeats,
+                (width, height),
+                on_step=lambda evaluation: bar.update(),
             )
             recipe = Recipe(
                 __version__,

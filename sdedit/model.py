@@ -58,7 +58,7 @@ class ScoreModel:
 
         Args:
             x: (B, 3, H, W) float32, pictures in [0, 1] plus noise of level sigma.
-            sigma: (B,) float32, noise levels in units of x, above 0.
+            sigma: (B,) float32, noise levels in units of x, above 0; or (1,), a level all pictures share.
 
         Returns:
             (B, 3, H, W) float32.

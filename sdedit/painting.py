@@ -13,6 +13,7 @@ from sdedit.editing import synthesise
 from sdedit.guide import fit_guide, working_size
 from sdedit.model import ScoreModel
 from sdedit.pixels import to_picture, to_tensor
+from sdedit.samplers import Evaluation, step_count
 
 Guide = TypeVar("Guide", Tensor, Image.Image)
 
@@ -26,7 +27,8 @@ def paint(
     seed: int = 0,
     repeats: int = 1,
     size: int | tuple[int, int] | None = None,
-    on_step: Callable[[], object] = lambda: None,
+    grid: str = "uniform",
+    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> Guide:
     """Stroke-based synthesis (Meng et al. 2021, arXiv 2108.01073, Algorithms 1 and 2).
 
@@ -40,6 +42,7 @@ def paint(
         seed: of the noise; picture i of a batch has seed + i and is what it would be alone, to rounding.
         repeats: K, how often the result is perturbed and denoised again; evaluations are N x K.
         size: for pictures: length of the shorter side in pixels, or (width, height). None is the native size.
+        grid: how the steps are spread over the noise levels, a member of `sdedit.schedule.GRIDS`.
         on_step: called after each network evaluation.
 
     Returns:
@@ -50,7 +53,7 @@ def paint(
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, not {repeats}")
-    sigmas = model.schedule.levels(t0, steps)
+    sigmas = model.schedule.levels(t0, step_count(sampler, steps), grid)
     if isinstance(guide, Image.Image):
         fitted = fit_guide(guide, working_size(guide.size, size or model.native_size))
         batch = to_tensor(fitted)[None]

@@ -17,7 +17,7 @@ class Preconditioning(Protocol):
     kind: ClassVar[str]
 
     def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
-        """D(x; sigma) in float32 for x (B, C, H, W) and sigma (B,)."""
+        """D(x; sigma) in float32 for x (B, C, H, W) and sigma (B,), or (1,) for a level all pictures share."""
         ...
 
 

@@ -12,6 +12,8 @@ from typing import overload
 import torch
 from torch import Tensor
 
+GRIDS = ("uniform", "karras")
+_RHO = 7
 _ROUNDING = 1e-5  # by how much sigma(1) in single precision may miss sigma_max
 
 
@@ -71,21 +73,30 @@ class VESchedule:
         times = torch.where(sigmas > 0, torch.log(sigmas / self.sigma_min) / self.log_ratio, 0.0).clamp(0, 1)
         return times if isinstance(sigma, Tensor) else float(times)
 
-    def levels(self, t0: float, steps: int) -> Tensor:
-        """Noise levels from sigma(t0) to 0 on the uniform time grid of SDEdit's Algorithm 1.
+    def levels(self, t0: float, steps: int, grid: str = "uniform") -> Tensor:
+        """Noise levels from sigma(t0) to 0.
 
         Args:
             t0: start time, in (0, 1].
-            steps: N, the number of steps and so of network evaluations.
+            steps: the number of steps.
+            grid: "uniform", steps of equal length in t, which are steps of equal length in the logarithm of the
+                signal-to-noise ratio too: SDEdit's Algorithm 1. Or "karras", steps of equal length in sigma^(1/7) down
+                to sigma_min and one from there to 0 (Karras et al. 2022, arXiv 2206.00364, equation 5).
 
         Returns:
-            (steps + 1,) float64 on the CPU: sigma(t0 n / N) for n = N .. 0, ending in exactly 0.
+            (steps + 1,) float64 on the CPU, ending in exactly 0; for "uniform" sigma(t0 n / steps) for n = steps .. 0.
 
         Raises:
-            ValueError: if t0 or steps is out of range.
+            ValueError: if t0 or steps is out of range, or the grid is unknown.
         """
         if not 0 < t0 <= 1:
             raise ValueError(f"t0 must lie in (0, 1], not {t0}")
         if steps < 1:
             raise ValueError(f"steps must be at least 1, not {steps}")
-        return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)
+        if grid == "uniform":
+            return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)
+        if grid != "karras":
+            raise ValueError(f"grid must be one of {', '.join(GRIDS)}, not {grid!r}")
+        high, low = self.sigma(t0) ** (1 / _RHO), self.sigma_min ** (1 / _RHO)
+        share = torch.arange(steps, dtype=torch.float64) / max(1, steps - 1)
+        return torch.cat([(high + share * (low - high)) ** _RHO, torch.zeros(1, dtype=torch.float64)])

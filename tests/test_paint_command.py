@@ -214,7 +214,7 @@ def test_background_shows_through(sdedit: Command, quick: list[str], tmp_path: P
         (["strokes.png", "--sigma", "51"], ["sigma", "[0.01, 50]"]),
         (["strokes.png", "--sigma", "0.01"], ["sigma", "above 0.01"]),
         (["strokes.png", "--t0", "0.5", "--sigma", "1.9"], ["--t0", "--sigma"]),
-        (["strokes.png", "--model", "unknown"], ["unknown", "landscapes-128"]),
+        (["strokes.png", "--model", "unknown"], ["unknown", "sdedit models list"]),
         (["strokes.png", "--model", "text.png"], ["text.png"]),
         (["strokes.png", "--model", "broken.safetensors"], ["broken.safetensors"]),
         (["strokes.png", "--model", "empty-folder"], ["empty-folder"]),

@@ -11,6 +11,7 @@ from PIL import Image
 import sdedit
 from sdedit.editing import synthesise
 from sdedit.model import ScoreModel
+from sdedit.samplers import Evaluation
 
 
 def test_public_names_are_there_and_others_are_not() -> None:
@@ -46,9 +47,10 @@ def test_batch_is_seeded_picture_by_picture(tiny_model: ScoreModel) -> None:
 
 
 def test_every_evaluation_is_reported(tiny_model: ScoreModel) -> None:
-    calls: list[None] = []
-    sdedit.paint(tiny_model, torch.rand(3, 16, 16), steps=4, repeats=3, on_step=lambda: calls.append(None))
-    assert len(calls) == 12
+    calls: list[Evaluation] = []
+    painted = sdedit.paint(tiny_model, torch.rand(3, 16, 16), steps=4, repeats=3, on_step=calls.append)
+    assert [call.sigma for call in calls] == 3 * tiny_model.schedule.levels(0.5, 4).tolist()[:-1]
+    assert torch.equal(calls[-1].d[0].clamp(0, 1), painted)
 
 
 def test_repeats_perturb_the_last_result(tiny_model: ScoreModel) -> None:

@@ -13,12 +13,14 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdedit.samplers import SAMPLERS, gaussian_noise, sample
+from sdedit.samplers import SAMPLERS, gaussian_noise, sample, step_count
 from sdedit.schedule import VESchedule
 
 MEAN, STD, GUIDE = 0.4, 0.2, 0.7
 SCHEDULE = VESchedule(0.01, 50)
 PIXELS = (1, 1, 400, 500)
+FIRST_ORDER = ("euler-maruyama", "euler-maruyama-t", "ancestral")
+ODE = ("dpm-2m", "heun")
 
 
 def gaussian_denoise(x: Tensor, sigma: Tensor) -> Tensor:
@@ -32,9 +34,16 @@ def exact_moments(t0: float) -> tuple[float, float]:
     return MEAN + k * (GUIDE - MEAN), sigma * math.sqrt(k * (1 + k))
 
 
-def run(sampler: str, t0: float, steps: int, seed: int = 0) -> Tensor:
+def exact_ode_moments(t0: float) -> tuple[float, float]:
+    """The probability-flow ODE scales x - m by sqrt(k): dx/dsigma = sigma (x - m) / (s^2 + sigma^2)."""
+    sigma = SCHEDULE.sigma(t0)
+    k = STD**2 / (STD**2 + sigma**2)
+    return MEAN + math.sqrt(k) * (GUIDE - MEAN), math.sqrt(k) * sigma
+
+
+def run(sampler: str, t0: float, steps: int, seed: int = 0, grid: str = "uniform") -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    levels = SCHEDULE.levels(t0, steps)
+    levels = SCHEDULE.levels(t0, step_count(sampler, steps + (sampler == "heun")), grid)
     x = torch.full(PIXELS, GUIDE)
     x = x + float(levels[0]) * gaussian_noise(x, generator)
     return sample(gaussian_denoise, x, levels, generator, sampler)
@@ -53,13 +62,13 @@ def test_forward_perturbation(t0: float) -> None:
 @pytest.mark.parametrize(("t0", "steps", "tolerance"), [(0.3, 100, 0.03), (0.5, 200, 0.03), (0.7, 300, 0.03)])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_reverse_sde_of_a_gaussian(sampler: str, t0: float, steps: int, tolerance: float) -> None:
-    mean, std = exact_moments(t0)
+    mean, std = exact_ode_moments(t0) if sampler in ODE else exact_moments(t0)
     x = run(sampler, t0, steps)
     assert float(x.mean()) == pytest.approx(mean, abs=0.01)
     assert float(x.std()) == pytest.approx(std, rel=tolerance)
 
 
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", FIRST_ORDER)
 def test_converges_as_steps_grow(sampler: str) -> None:
     mean, std = exact_moments(0.5)
     errors = []
@@ -94,7 +103,7 @@ def textbook(sampler: str, x: Tensor, t0: float, steps: int, generator: torch.Ge
 
 
 @pytest.mark.parametrize("steps", [1, 2, 30])
-@pytest.mark.parametrize("sampler", SAMPLERS)
+@pytest.mark.parametrize("sampler", FIRST_ORDER)
 def test_equals_the_papers_formula(sampler: str, steps: int) -> None:
     x = torch.linspace(-1, 2, 48, dtype=torch.float64).reshape(1, 3, 4, 4)
     expected = textbook(sampler, x, 0.5, steps, torch.Generator().manual_seed(3))
@@ -114,7 +123,11 @@ def test_one_evaluation_a_step_at_every_t0_and_no_noise_in_the_last(sampler: str
 
     levels = SCHEDULE.levels(t0, 25)
     x = sample(denoise, torch.rand(2, 3, 4, 4), levels, torch.Generator().manual_seed(0), sampler)
-    assert seen == pytest.approx(levels[:-1].tolist(), rel=1e-6)
+    expected = levels[:-1].tolist()
+    if sampler == "heun":
+        expected = [expected[0], *(level for level in expected[1:] for _ in range(2))]
+    assert seen == pytest.approx(expected, rel=1e-6)
+    assert len(seen) == (49 if sampler == "heun" else 25)
     assert torch.equal(x, answers[-1])
 
 
@@ -140,3 +153,23 @@ def test_unknown_sampler() -> None:
 def test_wrong_number_of_generators() -> None:
     with pytest.raises(ValueError, match="2 generators for 3"):
         gaussian_noise(torch.zeros(3, 1, 2, 2), [torch.Generator(), torch.Generator()])
+
+
+def test_heun_takes_an_odd_number_of_evaluations() -> None:
+    assert step_count("heun", 1) == 1
+    assert step_count("heun", 25) == 13
+    with pytest.raises(ValueError, match="19 or 21"):
+        step_count("heun", 20)
+
+
+def test_constraint_is_put_on_every_level_that_is_reached() -> None:
+    levels = SCHEDULE.levels(0.5, 6)
+    reached = []
+
+    def constrain(x: Tensor, sigma: float) -> Tensor:
+        reached.append(sigma)
+        return torch.full_like(x, sigma)
+
+    x = sample(gaussian_denoise, torch.rand(1, 3, 4, 4), levels, torch.Generator(), constrain=constrain)
+    assert reached == levels[1:].tolist()
+    assert torch.equal(x, torch.zeros(1, 3, 4, 4))
