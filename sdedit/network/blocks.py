@@ -27,7 +27,7 @@ def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
 class ResidualBlock(nn.Module):
     """BigGAN-type residual block, optionally changing resolution (Song et al. 2021, appendix H).
 
-    x (B, C_in, H, W), embedding (B, E) -> (B, C_out, H', W'), H' = H, H/2 or 2H by `resample`.
+    x (B, C_in, H, W), embedding (B, E) or (1, E) -> (B, C_out, H', W'), H' = H, H/2 or 2H by `resample`.
     """
 
     def __init__(
@@ -47,11 +47,20 @@ class ResidualBlock(nn.Module):
         h = F.silu(self.norm0(x))
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
-        h = self.conv0(h) + self.project(embedding)[:, :, None, None]
+        h = self._shifted_conv0(h, self.project(embedding))
         h = self.conv1(F.silu(self.norm1(h)))
         if self.shortcut is not None:
             x = self.shortcut(x)
-        return (x + h) * self.scale
+        return h.add_(x).mul_(self.scale)
+
+    def _shifted_conv0(self, h: Tensor, shift: Tensor) -> Tensor:
+        """conv0 of h plus the shift (B, C_out) of each channel."""
+        if len(shift) > 1:
+            return self.conv0(h).add_(shift[:, :, None, None])
+        # One shift for the whole batch is a bias, and costs nothing.
+        assert self.conv0.bias is not None
+        bias = (self.conv0.bias + shift[0]).to(h.dtype)
+        return F.conv2d(h, self.conv0.weight, bias, padding=1)
 
 
 class Attention(nn.Module):
@@ -70,7 +79,7 @@ class Attention(nn.Module):
         qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None]
         h = F.scaled_dot_product_attention(*qkv.chunk(3, dim=-1))
         h = self.out(h[:, 0].transpose(1, 2).reshape(batch, channels, height, width))
-        return (x + h) * self.scale
+        return h.add_(x).mul_(self.scale)
 
 
 class InputSkip(nn.Module):
@@ -83,7 +92,7 @@ class InputSkip(nn.Module):
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         image = self.downsample(image)
-        return h + self.mix(image), image
+        return self.mix(image).add_(h), image
 
 
 class InputResidual(nn.Module):
@@ -96,7 +105,7 @@ class InputResidual(nn.Module):
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        h = (self.conv(self.filter(image)) + h) * self.scale
+        h = self.conv(self.filter(image)).add_(h).mul_(self.scale)
         return h, h
 
 

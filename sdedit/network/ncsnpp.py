@@ -106,7 +106,8 @@ class DecoderLevel(nn.Module):
 class NCSNpp(nn.Module):
     """The network F of a denoiser; `sdedit.preconditioning` makes a denoiser of it.
 
-    `body_to` sets the precision of everything but the noise embedding, whose phases need float32.
+    `body_to` sets the precision of everything but the noise embedding, whose phases need float32, and its projections,
+    which are too small to gain.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -137,19 +138,23 @@ class NCSNpp(nn.Module):
     def body_to(self, dtype: torch.dtype) -> None:
         self.to(dtype)
         self.embedding.float()
+        for module in self.modules():
+            if isinstance(module, ResidualBlock):
+                module.project.float()
 
     def forward(self, x: Tensor, noise_label: Tensor) -> Tensor:
         """One evaluation of the network.
 
         Args:
             x: (B, image_channels, H, W), H and W multiples of `config.size_multiple`.
-            noise_label: (B,), log sigma for the Fourier embedding, a noise index for the positional one.
+            noise_label: (B,), or (1,) if all pictures share it: log sigma for the Fourier embedding, a noise index for
+                the positional one.
 
         Returns:
             (B, image_channels, H, W).
         """
         dtype = self.stem.weight.dtype
-        embedding = self.embedding(noise_label).to(dtype)
+        embedding = self.embedding(noise_label)
         image = F.pixel_unshuffle(x, self.config.patch).to(dtype)
         h = self.stem(image)
         skips = [h]
