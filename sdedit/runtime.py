@@ -9,7 +9,7 @@ import torch
 
 from sdedit.errors import SdeditError
 
-_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -63,7 +63,7 @@ def find_device(name: str) -> torch.device:
 
 
 def find_dtype(device: torch.device, precision: str) -> torch.dtype:
-    """The type a network's body runs in, for a precision of "auto", "fp32" or "bf16".
+    """The type a network's body runs in, for a precision of "auto", "fp32", "bf16" or "fp16".
 
     Raises:
         SdeditError: if there is no such precision.
@@ -73,7 +73,7 @@ def find_dtype(device: torch.device, precision: str) -> torch.dtype:
     try:
         return _PRECISIONS[precision]
     except KeyError as error:
-        raise SdeditError(f"there is no precision {precision}; use auto, fp32 or bf16") from error
+        raise SdeditError(f"there is no precision {precision}; use auto, bf16, fp16 or fp32") from error
 
 
 def precision_name(dtype: torch.dtype) -> str:
@@ -84,3 +84,23 @@ def precision_name(dtype: torch.dtype) -> str:
 def training_autocast(device: torch.device) -> torch.autocast:
     """bfloat16 for the network's body where that is fast; a context that changes nothing elsewhere."""
     return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
+
+
+def wait_for(device: torch.device) -> None:
+    """Return when the device has done all it was given; only then has time been measured."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
+def peak_memory(device: torch.device) -> int:
+    """The most memory used so far, in bytes: on a CPU that of the process, on a GPU that of its tensors."""
+    if device.type == "cuda":
+        return torch.cuda.max_memory_allocated(device)
+    if device.type == "mps":
+        return torch.mps.driver_allocated_memory()
+    import resource
+
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit

@@ -8,6 +8,7 @@ import sys
 import click
 
 from sdedit import __version__
+from sdedit.cli.bench import bench
 from sdedit.cli.info import info
 from sdedit.cli.models import models
 from sdedit.cli.paint import paint
@@ -29,7 +30,7 @@ def commands() -> None:
     """Turn rough colour strokes into realistic pictures."""
 
 
-for _command in (paint, info, models, train):
+for _command in (paint, info, models, train, bench):
     commands.add_command(_command)
 
 

@@ -25,7 +25,8 @@ def print_table(rows: list[dict[str, Any]], as_json: bool) -> None:
         for row in rows:
             print_json(row)
         return
-    names = list(rows[0])
+    names = list(dict.fromkeys(name for row in rows for name in row))
+    rows = [{name: row.get(name, "") for name in names} for row in rows]
     widths = {name: max(len(name), *(len(str(row[name])) for row in rows)) for name in names}
     for row in ({name: name for name in names}, *rows):
         click.echo("  ".join(f"{row[name]!s:{widths[name]}}" for name in names).rstrip())
