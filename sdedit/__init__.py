@@ -3,6 +3,7 @@
 Meng et al. 2021 (arXiv 2108.01073). The parts, each usable on its own, the lower never importing the upper:
 
     sdedit.cli             the command line
+    sdedit.jobs            painting files: one, a folder, a fleet's share
     sdedit.painting        paint: a picture or tensor in, a painted one out
     sdedit.guide           picture files to guides and back
     sdedit.editing         the algorithm: perturb, then run the reverse SDE
@@ -22,19 +23,32 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sdedit.checkpoints import load_model
     from sdedit.errors import SdeditError
+    from sdedit.jobs.folder import paint_files
+    from sdedit.jobs.results import PaintedFile
     from sdedit.model import ScoreModel
     from sdedit.painting import paint
     from sdedit.schedule import VESchedule
 
 __version__ = "0.1.0"
-__all__ = ["ScoreModel", "SdeditError", "VESchedule", "__version__", "load_model", "paint"]
+__all__ = [
+    "PaintedFile",
+    "ScoreModel",
+    "SdeditError",
+    "VESchedule",
+    "__version__",
+    "load_model",
+    "paint",
+    "paint_files",
+]
 
 _HOMES = {
+    "PaintedFile": "sdedit.jobs.results",
     "ScoreModel": "sdedit.model",
     "SdeditError": "sdedit.errors",
     "VESchedule": "sdedit.schedule",
     "load_model": "sdedit.checkpoints",
     "paint": "sdedit.painting",
+    "paint_files": "sdedit.jobs.folder",
 }
 
 

@@ -1,8 +1,20 @@
-"""The one exception that means: tell the user, in this sentence, what to do."""
+"""The exceptions that mean: tell the user, in this sentence, what to do."""
 
 
 class SdeditError(Exception):
-    """A problem the user can act on; its text is one sentence that names the file and the remedy."""
+    """A problem the user can act on; its text is one sentence that names the file and the remedy.
+
+    Attributes:
+        code: exit code of the command.
+    """
+
+    code = 1
+
+
+class SomeFailedError(SdeditError):
+    """Some pictures of many could not be painted, and the others are there."""
+
+    code = 3
 
 
 class InterruptedWorkError(SdeditError):
@@ -11,3 +23,11 @@ class InterruptedWorkError(SdeditError):
     def __init__(self, sentence: str, code: int) -> None:
         super().__init__(sentence)
         self.code = code
+
+
+def is_out_of_memory(error: BaseException) -> bool:
+    """Whether an error of Python, of torch on a CPU or of a GPU says that memory has run out."""
+    words = str(error).lower()
+    return isinstance(error, MemoryError) or any(
+        said in words for said in ("out of memory", "can't allocate memory", "alloc_failed")
+    )

@@ -3,15 +3,24 @@
 from __future__ import annotations
 
 import json
-from dataclasses import asdict, dataclass
+from dataclasses import MISSING, asdict, dataclass, fields
 from pathlib import Path
 from typing import Any, BinaryIO
 
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sdedit.errors import SdeditError
+from sdedit.files import reason
 
 _KEY = "sdedit"
+_PNG_END = b"IEND\xaeB`\x82"
+_TYPES: dict[str, type | tuple[type, ...]] = {
+    "str": str,
+    "int": int,
+    "float": (int, float),
+    "bool": bool,
+    "int | None": (int, type(None)),
+}
 
 
 @dataclass(frozen=True)
@@ -29,13 +38,39 @@ class Recipe:
     steps: int
     sampler: str
     repeats: int
-    seed: int
+    seed: int  # of this picture's noise
     precision: str
     sigma_max: float
     raw_weights: bool
+    background: str = "white"
+    guide_checksum: str = ""  # SHA-256 of the guide's file
+    model_source: str = ""  # what the model was asked for by: a name, a file, a place on the hub
+    device: str = "cpu"  # its type, without a number
+    batch: int = 1  # pictures that went through the network together; it decides the last bits of rounding
+    folder_seed: int | None = None  # the seed of a whole folder that `seed` was derived from
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Recipe:
+        """The recipe in a mapping as `read_recipe` gives it; fields unknown to this version are left out.
+
+        Raises:
+            ValueError: if a field is missing or has a value of another kind.
+        """
+        known: dict[str, Any] = {}
+        for field in fields(cls):
+            if field.name not in values:
+                if field.default is MISSING:
+                    raise ValueError(f"it has no {field.name}")
+                continue
+            value = values[field.name]
+            kinds = _TYPES[str(field.type)]
+            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
+                raise ValueError(f"its {field.name} is {value!r}")
+            known[field.name] = value
+        return cls(**known)
 
 
 def save_picture(picture: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe) -> None:
@@ -58,7 +93,8 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
     try:
         with Image.open(path, formats=("PNG",)) as picture:
             assert isinstance(picture, PngImagePlugin.PngImageFile)
-            text = picture.text.get(_KEY)
+            # The chunks before the pixels, where it is written; `text` would decode the whole picture.
+            text = picture.info.get(_KEY)
     except UnidentifiedImageError:
         return None
     except (OSError, SyntaxError, ValueError) as error:
@@ -67,8 +103,22 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
         raise SdeditError(f"{path} carries no recipe; only PNG files written by sdedit do")
     try:
         recipe = json.loads(text)
-    except (ValueError, RecursionError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         raise SdeditError(f"the recipe in {path} cannot be read: {error}") from error
     if not isinstance(recipe, dict):
         raise SdeditError(f"the recipe in {path} cannot be read: it is not a table")
     return recipe
+
+
+def is_whole_png(path: Path) -> bool:
+    """Whether a PNG file has its end.
+
+    Raises:
+        SdeditError: if it cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            file.seek(-min(len(_PNG_END), path.stat().st_size), 2)
+            return file.read() == _PNG_END
+    except OSError as error:
+        raise SdeditError(f"cannot read {path}: {reason(error)}") from error

@@ -130,7 +130,9 @@ def test_recipe_json_and_info(sdedit: Command, quick: list[str], guide: Path, tm
     )  # fmt: skip
     assert result.stderr == b""
     told = json.loads(result.stdout)
-    assert told.pop("output") == "a.png"
+    facts = {key: told.pop(key) for key in ("input", "output", "status", "seconds", "error")}
+    assert facts.pop("seconds") > 0
+    assert facts == {"input": str(guide), "output": "a.png", "status": "painted", "error": None}
     assert {key: told[key] for key in ("model", "guide", "steps", "sampler", "repeats", "seed", "width", "height")} == {
         "model": "tiny", "guide": "strokes.png", "steps": 4, "sampler": "ancestral", "repeats": 2, "seed": 3,
         "width": 19, "height": 16,
@@ -199,8 +201,8 @@ def test_background_shows_through(sdedit: Command, quick: list[str], tmp_path: P
     ("arguments", "words"),
     [
         (["missing.png"], ["missing.png", "no file"]),
-        (["empty-folder"], ["empty-folder", "no pictures"]),
-        (["folder"], ["folder", "a.png"]),
+        (["empty-folder", "-o", "out"], ["empty-folder", "no pictures"]),
+        (["folder"], ["folder", "--output"]),
         (["text.png"], ["text.png", "is not a PNG"]),
         (["truncated.jpg"], ["truncated.jpg", "not a whole picture"]),
         (["empty.png"], ["empty.png", "is not a PNG"]),
@@ -233,7 +235,7 @@ def test_background_shows_through(sdedit: Command, quick: list[str], tmp_path: P
         (["strokes.png", "--device", "cuda:99"], ["cuda:99"]),
         (["strokes.png", "--device", "toaster"], ["toaster"]),
         (["strokes.png", "--sampler", "magic"], ["magic", "euler-maruyama"]),
-        (["strokes.png", "extra.png"], ["extra"]),
+        (["strokes.png", "extra.png"], ["--output"]),
         (["strokes.png", "--colour"], ["--colour"]),
         ([], ["GUIDE"]),
     ],

@@ -12,8 +12,10 @@ from sdedit.cli.bench import bench
 from sdedit.cli.info import info
 from sdedit.cli.models import models
 from sdedit.cli.paint import paint
+from sdedit.cli.rebuild import rebuild
+from sdedit.cli.replay import replay
 from sdedit.cli.train import train
-from sdedit.errors import InterruptedWorkError, SdeditError
+from sdedit.errors import InterruptedWorkError, SdeditError, is_out_of_memory
 
 
 class Commands(click.Group):
@@ -30,7 +32,7 @@ def commands() -> None:
     """Turn rough colour strokes into realistic pictures."""
 
 
-for _command in (paint, info, models, train, bench):
+for _command in (paint, replay, info, rebuild, models, train, bench):
     commands.add_command(_command)
 
 
@@ -38,10 +40,8 @@ def main() -> None:
     """Run the command line; every failure ends in one sentence on standard error and an exit code above 0."""
     try:
         code = commands.main(prog_name="sdedit", standalone_mode=False)
-    except InterruptedWorkError as error:
-        code = _fail(str(error), error.code)
     except SdeditError as error:
-        code = _fail(str(error), 1)
+        code = _fail(str(error), error.code)
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:
@@ -49,7 +49,7 @@ def main() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         code = 1
     except (MemoryError, RuntimeError) as error:
-        if not _is_out_of_memory(error):
+        if not is_out_of_memory(error):
             raise
         code = _fail("there is not enough memory; use a smaller --size", 1)
     sys.exit(code)
@@ -58,8 +58,3 @@ def main() -> None:
 def _fail(sentence: str, code: int) -> int:
     click.echo("sdedit: " + " ".join(sentence.split()), err=True)
     return code
-
-
-def _is_out_of_memory(error: BaseException) -> bool:
-    words = str(error).lower()
-    return isinstance(error, MemoryError) or "out of memory" in words or "can't allocate memory" in words

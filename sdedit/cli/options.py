@@ -66,6 +66,22 @@ class Colour(click.ParamType):
         return value
 
 
+class Shard(click.ParamType):
+    """I/N, a share of a job."""
+
+    name = "shard"
+
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if not isinstance(value, str):
+            return value
+        match = re.fullmatch(r"([0-9]{1,6})/([0-9]{1,6})", value)
+        if match and 0 <= int(match[1]) <= int(match[2]) > 0:
+            return int(match[1]), int(match[2])
+        self.fail(f"a shard is I/N, such as 2/8; not {value!r}.", param, ctx)
+
+
 def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which weights of a model are taken, and from where."""
     for option in (

@@ -1,22 +1,40 @@
-"""`sdedit paint`: a stroke painting in, a realistic picture out."""
+"""`sdedit paint`: stroke paintings in, realistic pictures out."""
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import click
 
-from sdedit.cli.options import T0, Colour, Sigma, Size, weights_options
+from sdedit.cli.config import drop_overruled, read_config, write_config
+from sdedit.cli.options import T0, Colour, Shard, Sigma, Size, weights_options
+from sdedit.cli.running import print_results, say
 
 
-@click.command(short_help="Turn a stroke painting into a realistic picture.")
-@click.argument("guide")
+@click.command(short_help="Turn stroke paintings into realistic pictures.")
+@click.argument("guides", metavar="GUIDE...", nargs=-1)
 @click.option(
     "-o",
     "--output",
     help="Picture to write, a folder to write it in, or - for standard output (PNG). "
-    "Default: GUIDE-painted.png beside the guide; standard output if the guide is -.",
+    "Default: GUIDE-painted.png beside the guide; standard output if the guide is -. "
+    "A folder or several guides need a folder.",
 )
+@click.option(
+    "--from-file",
+    "list_file",
+    metavar="LIST",
+    help="File of more guides, one a line (or parted by zero bytes); - for standard input. Relative paths keep their "
+    "folders in the output.",
+)
+@click.option(
+    "--include",
+    metavar="PATTERN",
+    multiple=True,
+    help="Of a folder, paint only names that fit, such as '*.png' or 'night/*'; may be repeated.",
+)
+@click.option("--exclude", metavar="PATTERN", multiple=True, help="Of a folder, leave out names that fit.")
 @click.option(
     "--t0",
     type=T0(),
@@ -56,7 +74,17 @@ from sdedit.cli.options import T0, Colour, Sigma, Size, weights_options
     show_default=True,
     help="Paint V pictures, with seeds SEED, SEED + 1, …; files are numbered from 1.",
 )
-@click.option("--seed", type=click.IntRange(0, 2**63 - 10_001), help="Of the noise. [default: drawn, and said]")
+@click.option(
+    "--seed",
+    type=click.IntRange(0, 2**63 - 10_001),
+    help="Of the noise; in a folder each picture derives its own from it and its path. [default: drawn, and said]",
+)
+@click.option(
+    "--batch",
+    metavar="B",
+    type=click.IntRange(1, 4096),
+    help="Guides of like shape that go through the network at once. [default: 8 for folders, 1 for a single guide]",
+)
 @click.option(
     "--size",
     type=Size(),
@@ -80,26 +108,71 @@ from sdedit.cli.options import T0, Colour, Sigma, Size, weights_options
     help="Of the network's body; auto takes bf16 where the device is fast at it.",
 )
 @weights_options
-@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
+@click.option("--overwrite", is_flag=True, help="Replace output that exists; in a folder, paint everything again.")
+@click.option("--skip-existing", is_flag=True, help="Leave output that exists as it is, whatever it was painted with.")
+@click.option(
+    "--shard",
+    metavar="I/N",
+    type=Shard(),
+    help="Paint the I-th of N shares of a folder; I counts from 0 or from 1. Not needed under torchrun and srun.",
+)
+@click.option("--watch", is_flag=True, help="Go on, and paint again each time a guide is saved, until Ctrl-C.")
+@click.option(
+    "--config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    is_eager=True,
+    expose_value=False,
+    callback=read_config,
+    help="TOML file of options by their long names, such as t0 = 0.4; the command line has precedence.",
+)
+@click.option(
+    "--save-config",
+    metavar="FILE",
+    type=click.Path(path_type=Path),
+    help="Write the options given as such a file, and then paint the guides, if there are any.",
+)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON with file and recipe for each picture.")
-def paint(quiet: bool, as_json: bool, **options: Any) -> None:
-    """Turn the stroke painting GUIDE into a realistic picture.
+@click.pass_context
+def paint(
+    context: click.Context,
+    /,
+    guides: tuple[str, ...],
+    list_file: str | None,
+    output: str | None,
+    watch: bool,
+    save_config: Path | None,
+    quiet: bool,
+    as_json: bool,
+    **options: Any,
+) -> None:
+    """Turn stroke paintings into realistic pictures.
 
-    GUIDE is a PNG, JPEG, WebP, TIFF, BMP or GIF file of any size, or - for standard input. It is resized to the
-    model's native size with its aspect ratio kept, perturbed with noise up to time t0 of the model's SDE, and brought
-    back by the reverse SDE. A useful t0 lies between 0.3 and 0.6.
+    A GUIDE is a PNG, JPEG, WebP, TIFF, BMP or GIF file of any size, - for standard input, or a folder of them. It is
+    resized to the model's native size with its aspect ratio kept, perturbed with noise up to time t0 of the model's
+    SDE, and brought back by the reverse SDE. A useful t0 lies between 0.3 and 0.6.
+
+    Folders and several guides are painted into a folder, whose tree is that of the guides. The same command again
+    goes on where it was interrupted, and paints what has changed since. Exit code 3: some guides could not be painted.
     """
+    drop_overruled(context, options, "t0", "sigma")
+    drop_overruled(context, options, "overwrite", "skip_existing")
     if options["t0"] is not None and options["sigma"] is not None:
         raise click.UsageError("--t0 and --sigma say the same thing; give one of them.")
-    if options["guide"] == "-" and options["output"] is None:
-        options["output"] = "-"
-    if options["output"] == "-" and (options["variants"] > 1 or as_json):
+    if save_config is not None:
+        write_config(context, save_config)
+        if not guides and list_file is None:
+            return
+    if not guides and list_file is None:
+        raise click.UsageError("Missing argument 'GUIDE...'.")
+    if guides == ("-",) and output is None:
+        output = "-"
+    if output == "-" and (options["variants"] > 1 or as_json):
         raise click.UsageError("standard output takes one picture; name a file with --output.")
 
-    from sdedit.jobs import PaintJob, run_paint_job
+    from sdedit.jobs.options import PaintOptions
+    from sdedit.jobs.run import run_paint_job
 
-    say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    for result in run_paint_job(PaintJob(**options), say, show_progress=not quiet):
-        if as_json:
-            click.echo(result.to_json())
+    job = run_paint_job(guides, list_file, output, PaintOptions(**options), watch, say, quiet)
+    print_results(job, as_json, "every picture written is whole, and the same command goes on from there")

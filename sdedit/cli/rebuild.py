@@ -1,0 +1,19 @@
+"""`sdedit rebuild`: the ledger of a folder from its pictures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Rebuild the ledger of a folder from its pictures.")
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+def rebuild(folder: Path, quiet: bool) -> None:
+    """Write FOLDER/sdedit.jsonl anew from the recipes in the pictures of FOLDER and below it."""
+    from sdedit.jobs.ledger import rebuild_ledger
+
+    count = rebuild_ledger(folder)
+    if not quiet:
+        click.echo(f"{count} pictures recorded", err=True)

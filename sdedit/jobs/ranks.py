@@ -1,0 +1,123 @@
+"""Sharing a job among processes: which one this is, and which windows of the list it takes.
+
+Every process makes the same list and cuts it into the same windows, so that a picture is the same whoever paints it.
+Under torchrun the processes draw windows from a counter in torchrun's own store, and fast ones draw more. Elsewhere
+process i of n takes every n-th window. No process ever waits for another one to go on: one that dies leaves its
+windows to torchrun's restart or to the next run, which skip what is done.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from sdedit.errors import SdeditError
+
+if TYPE_CHECKING:
+    from torch._C._distributed_c10d import Store
+
+_POLL = 0.2  # seconds
+
+
+@dataclass(frozen=True)
+class Rank:
+    """Process `index` of `count`, number `local` on its machine; `torchrun` where that keeps a store."""
+
+    index: int = 0
+    count: int = 1
+    local: int | None = None
+    torchrun: bool = False
+
+    def device(self, name: str) -> str:
+        """The device of this process: of several GPUs, each process of a machine takes its own."""
+        if self.local is None or name not in ("auto", "cuda"):
+            return name
+        import torch
+
+        devices = torch.cuda.device_count()
+        return f"cuda:{self.local % devices}" if devices else name
+
+
+def find_rank(environment: Mapping[str, str], shard: tuple[int, int] | None = None) -> Rank:
+    """The rank of this process: an explicit share, or what torchrun, Slurm or Kubernetes say.
+
+    Of Slurm only tasks that srun started count: a batch script has the variables of task 0, and is alone. Kubernetes
+    gives an indexed job its number (JOB_COMPLETION_INDEX), and not how many there are: that is WORLD_SIZE.
+
+    Raises:
+        SdeditError: if the variables contradict each other.
+    """
+    if shard is not None:
+        return Rank(shard[0] % shard[1], shard[1])
+    number, count, local, torchrun = None, None, None, False
+    if "RANK" in environment and "WORLD_SIZE" in environment:
+        number, count, local = environment["RANK"], environment["WORLD_SIZE"], environment.get("LOCAL_RANK")
+        torchrun = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
+    elif "SLURM_PROCID" in environment and ("SLURM_JOB_ID" not in environment or "SLURM_STEP_ID" in environment):
+        number, local = environment["SLURM_PROCID"], environment.get("SLURM_LOCALID")
+        count = environment.get("SLURM_STEP_NUM_TASKS", environment.get("SLURM_NTASKS", "1"))
+    elif "JOB_COMPLETION_INDEX" in environment and "WORLD_SIZE" in environment:
+        number, count = environment["JOB_COMPLETION_INDEX"], environment["WORLD_SIZE"]
+    if number is None or count is None:
+        return Rank()
+    try:
+        rank = Rank(int(number), int(count), None if local is None else int(local), torchrun)
+    except ValueError:
+        rank = Rank(-1)
+    if not 0 <= rank.index < rank.count:
+        raise SdeditError(f"the environment says that this is process {number} of {count}; use --shard i/n instead")
+    return rank
+
+
+class Share:
+    """The windows of a list that one rank takes."""
+
+    def __init__(self, rank: Rank, digest: str, say: Callable[[str], object]) -> None:
+        """Join the others; `digest` is the same for ranks with the same list."""
+        self._rank = rank
+        self._say = say
+        self._store: Store | None = None
+        self._key = f"sdedit/{digest}"
+        if rank.torchrun:
+            from torch.distributed.rendezvous import rendezvous
+
+            try:
+                self._store, _, _ = next(rendezvous("env://", rank.index, rank.count))
+            except (RuntimeError, ValueError) as error:
+                self._lost(error)
+
+    def windows(self, count: int) -> Iterator[int]:
+        """Numbers in [0, count), each drawn by one rank as long as the store answers."""
+        while self._store is not None:
+            try:
+                number = self._store.add(f"{self._key}/drawn", 1) - 1
+            except RuntimeError as error:
+                self._lost(error)
+                break
+            if number >= count:
+                return
+            yield number
+        yield from range(self._rank.index, count, self._rank.count)
+
+    def finish(self, failed: bool) -> None:
+        """Say that this rank is done. One with failures waits until all are: torchrun ends them with the first
+        that has an exit code above 0.
+        """
+        if self._store is None:
+            return
+        try:
+            finished = self._store.add(f"{self._key}/finished", 1)
+            while failed and finished < self._rank.count:
+                time.sleep(_POLL)
+                finished = self._store.add(f"{self._key}/finished", 0)
+        except RuntimeError:  # the store ends with the first rank's machine, when all is done
+            return
+
+    def _lost(self, error: Exception) -> None:
+        self._store = None
+        self._say(
+            f"torchrun's store does not answer ({str(error).splitlines()[0][:200]}); "
+            f"process {self._rank.index} goes on with every {self._rank.count}th window of the list"
+        )

@@ -1,0 +1,108 @@
+"""Painting one guide: beside itself, into a file, or from a pipe into a pipe."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+from sdedit.errors import SdeditError
+from sdedit.guide import PICTURE_SUFFIXES
+from sdedit.jobs.listing import Item, numbered
+from sdedit.jobs.options import PaintOptions, draw_seed
+from sdedit.jobs.results import PaintedFile
+
+_OUTPUT_SUFFIXES = PICTURE_SUFFIXES - {".gif"}
+
+
+def paint_guide(
+    guide: str, output: str | None, options: PaintOptions, say: Callable[[str], object] | None, show_progress: bool
+) -> Iterator[PaintedFile]:
+    """Paint a guide file, once for each variant, and write the pictures.
+
+    Variants go through the network one by one unless a batch is asked for, so that each is bit for bit what a run of
+    its own gives.
+
+    Args:
+        guide: the file; "-" for standard input.
+        output: file to write, or a folder to write it in; "-" for standard output, None for a file beside the guide.
+        options: how.
+        say: takes lines about what is done; None for silence.
+        show_progress: draw a progress bar on standard error if it is a terminal.
+
+    Raises:
+        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+    """
+    options.check()
+    files = output_files(guide, output, options)
+    there = {file for file in files if file is not None and options.skip_existing and file.exists()}
+    yield from (PaintedFile(guide, str(file), "skipped") for file in files if file in there)
+    if there == set(files):
+        return
+
+    from sdedit.jobs.reading import Window, make_batches, read_guide
+
+    opened = read_guide(guide, options.background)
+
+    # Only now what takes seconds: everything above can fail at once.
+    from tqdm import tqdm
+
+    from sdedit.jobs.engine import load_engine
+
+    engine = load_engine(options, options.device, say, show_progress)
+    settings, model = engine.settings, engine.model
+    fitted = opened.at(settings.size)
+    seed = draw_seed() if options.seed is None else options.seed
+    items = [Item(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
+    batches = make_batches([(item, fitted) for item in items], set(items), model.size_multiple, options.batch or 1)
+    if say:
+        (width, height), original = fitted.picture.size, opened.picture.size
+        resized = "" if original == (width, height) else f" (guide {original[0]}x{original[1]})"
+        seeds = f"seed {seed}" if options.variants == 1 else f"seeds {seed} to {seed + options.variants - 1}"
+        say(
+            f"{model.name}: {width}x{height} px{resized}, t0 {settings.t0:.4g}, sigma(t0) {settings.sigma:.4g}, "
+            f"{settings.steps} steps of {settings.sampler}, {seeds}"
+        )
+    total, hidden = engine.evaluations * len(batches), None if show_progress else True
+    with tqdm(total=total, unit="step", leave=False, disable=hidden) as bar:
+        results = engine.paint([Window(batches)], None, say or (lambda line: None), bar.update)
+        with closing(results):
+            for result in results:
+                if result.error:
+                    raise SdeditError(result.error)
+                yield result
+
+
+def output_files(guide: str, output: str | None, options: PaintOptions) -> list[Path | None]:
+    """The files to write, None standing for standard output.
+
+    Raises:
+        SdeditError: if any of them cannot or must not be written.
+    """
+    if output == "-":
+        return [None]
+    source = Path("guide.png" if guide == "-" else guide)
+    if output is None:
+        first = source.with_name(f"{source.stem}-painted.png")
+    else:
+        first = Path(output)
+        if first.is_dir():
+            first = first / f"{source.stem}.png"
+    if first.suffix.lower() not in _OUTPUT_SUFFIXES:
+        raise SdeditError(f"cannot write {first}: its name must end in one of {', '.join(sorted(_OUTPUT_SUFFIXES))}")
+    if not first.parent.is_dir():
+        raise SdeditError(f"cannot write {first}: there is no folder {first.parent}")
+    if not os.access(first.parent, os.W_OK):
+        raise SdeditError(f"cannot write {first}: the folder {first.parent} is read-only")
+    files = [numbered(first, variant) for variant in range(options.variants)] if options.variants > 1 else [first]
+    for file in files:
+        if file.exists() and source.exists() and file.samefile(source):
+            raise SdeditError(f"{file} is the guide itself; name another output")
+        if file.is_dir():
+            raise SdeditError(f"cannot write {file}: it is a folder")
+        if file.exists() and not options.overwrite and not options.skip_existing:
+            raise SdeditError(
+                f"{file} exists; add --overwrite to replace it, --skip-existing to leave it, or name another output"
+            )
+    return list(files)
