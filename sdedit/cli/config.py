@@ -11,28 +11,27 @@ from click.core import ParameterSource
 
 from sdedit.errors import SdeditError
 
-_NOT_PRESETS = {"config", "save_config", "help"}
+_NOT_PRESETS = {"config", "save-config", "help", "watch", "shard"}  # of one run, not of a style
 
 
 def read_config(context: click.Context, parameter: click.Parameter, file: Path | None) -> None:
     """Make the options in a TOML file the defaults of the command; a callback of its eager option."""
     if file is None:
         return
-    values = {name.replace("-", "_"): value for name, value in _read_toml(file).items()}
     options = _presets(context.command)
-    for name, value in values.items():
+    defaults = {}
+    for key, value in _read_toml(file).items():
+        name = key.replace("_", "-")
         if name not in options:
-            known = ", ".join(sorted(option.replace("_", "-") for option in options))
-            raise SdeditError(f"{file} has the option {name.replace('_', '-')}, which is none of {known}")
+            raise SdeditError(f"{file} has the option {name}, which is none of {', '.join(sorted(options))}")
         listed = isinstance(value, list) and options[name].multiple
         if not isinstance(value, (str, int, float)) and not listed:
             raise SdeditError(f"{file} has {name} = {value!r}, which is no value of that option")
         if options[name].is_flag != isinstance(value, bool):
             kind = "true or false" if options[name].is_flag else "not true or false"
             raise SdeditError(f"{file} has {name} = {value!r}, but its value is {kind}")
-        if options[name].multiple and not listed:
-            values[name] = [value]
-    context.default_map = {**(context.default_map or {}), **values}
+        defaults[options[name].name] = [value] if options[name].multiple and not listed else value
+    context.default_map = {**(context.default_map or {}), **defaults}
 
 
 def drop_overruled(context: click.Context, values: dict[str, Any], first: str, second: str) -> None:
@@ -40,7 +39,7 @@ def drop_overruled(context: click.Context, values: dict[str, Any], first: str, s
     for name, other in ((first, second), (second, first)):
         sources = context.get_parameter_source(name), context.get_parameter_source(other)
         if sources == (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP):
-            values[other] = False if isinstance(values[name], bool) else None
+            values[other] = context.params[other] = False if isinstance(values[name], bool) else None
 
 
 def write_config(context: click.Context, file: Path) -> None:
@@ -54,22 +53,24 @@ def write_config(context: click.Context, file: Path) -> None:
     from sdedit.files import write_atomically
 
     lines = []
-    for name in _presets(context.command):
-        if context.get_parameter_source(name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP):
-            value = context.params[name]
-            if isinstance(value, tuple) and not _presets(context.command)[name].multiple:
+    for name, option in _presets(context.command).items():
+        assert option.name is not None
+        if context.get_parameter_source(option.name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP):
+            value = context.params[option.name]
+            if value is None:
+                continue  # overruled
+            if isinstance(value, tuple) and not option.multiple:
                 value = "x".join(map(str, value))  # a size
             # TOML writes strings, numbers, booleans and lists as JSON does.
-            lines.append(f"{name.replace('_', '-')} = {json.dumps(value)}\n")
+            lines.append(f"{name} = {json.dumps(value)}\n")
     write_atomically(file, lambda out: out.write("".join(lines).encode()))
 
 
 def _presets(command: click.Command) -> dict[str, click.Option]:
-    return {
-        option.name: option
-        for option in command.params
-        if isinstance(option, click.Option) and option.name and option.name not in _NOT_PRESETS
-    }
+    """The options that a file can have, by their long names without dashes."""
+    options = [option for option in command.params if isinstance(option, click.Option)]
+    names = {max(option.opts, key=len).removeprefix("--"): option for option in options}
+    return {name: option for name, option in names.items() if name not in _NOT_PRESETS}
 
 
 def _read_toml(file: Path) -> dict[str, Any]:

@@ -174,5 +174,5 @@ def paint(
     from sdedit.jobs.options import PaintOptions
     from sdedit.jobs.run import run_paint_job
 
-    job = run_paint_job(guides, list_file, output, PaintOptions(**options), watch, say, quiet)
+    job = run_paint_job(guides, list_file, output, PaintOptions(**options, tune_allocator=True), watch, say, quiet)
     print_results(job, as_json, "every picture written is whole, and the same command goes on from there")

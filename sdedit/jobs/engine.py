@@ -10,6 +10,7 @@ from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from functools import partial
+from pathlib import Path
 
 import torch
 from PIL import Image
@@ -123,7 +124,7 @@ class Engine:
                     self.model,
                     guide.picture.size,
                     item.seed,
-                    guide=guide.name,
+                    guide=Path(guide.path).name,
                     guide_checksum=guide.checksum,
                     batch=together,
                     folder_seed=item.folder_seed,
@@ -201,4 +202,4 @@ def _write(item: Item, picture: Image.Image, recipe: Recipe, seconds: float, led
 
 def _record_failure(result: PaintedFile, ledger: Ledger | None) -> None:
     if ledger is not None and result.status == "failed":
-        ledger.add(result.input, ledger.folder / result.output, None, None, result.error)
+        ledger.add(result.input, Path(result.output), None, None, result.error)

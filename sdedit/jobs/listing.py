@@ -18,7 +18,7 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
-from pathlib import Path, PurePath, PurePosixPath
+from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sdedit.errors import SdeditError
@@ -150,23 +150,24 @@ def _walk(
     if os.path.realpath(folder) == own:
         raise SdeditError(f"{output} is the folder of the guides itself; name another with --output")
     found = []
-    for place, folders, names in os.walk(
-        folder, onerror=lambda error: unreadable.append((str(error.filename), reason(error)))
-    ):
-        below = os.path.relpath(place, folder).replace(os.sep, "/")
-        prefix = "" if below == "." else below + "/"
-        folders[:] = [
-            name
-            for name in folders
-            if not name.startswith(".") and os.path.realpath(os.path.join(place, name)) != own  # noqa: PTH118
-        ]
-        for name in names:
-            relative = prefix + name
-            wanted = matches(relative, include) if include else PurePosixPath(name).suffix.lower() in PICTURE_SUFFIXES
-            path = os.path.join(place, name)  # noqa: PTH118
-            # A pipe or a device would be waited for without end.
-            if wanted and not name.startswith(".") and not matches(relative, exclude) and os.path.isfile(path):  # noqa: PTH113
-                found.append((relative, os.path.normpath(path)))
+    waiting = [(folder, "")]
+    while waiting:
+        place, prefix = waiting.pop()
+        try:
+            entries = list(os.scandir(place))  # tells files from folders without a look at each
+        except OSError as error:
+            unreadable.append((place, reason(error)))
+            continue
+        for entry in entries:
+            name, relative = entry.name, prefix + entry.name
+            if name.startswith(".") or (exclude and matches(relative, exclude)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if os.path.realpath(entry.path) != own:
+                    waiting.append((entry.path, relative + "/"))
+            elif matches(relative, include) if include else posixpath.splitext(name)[1].lower() in PICTURE_SUFFIXES:
+                if entry.is_file():  # a pipe or a device would be waited for without end
+                    found.append((relative, os.path.normpath(entry.path)))
     return ((path, relative) for relative, path in sorted(found))
 
 
@@ -180,7 +181,7 @@ def _with_targets(found: dict[str, str]) -> list[Source]:
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
     """
-    short = {path: str(PurePosixPath(relative).with_suffix(".png")) for path, relative in found.items()}
+    short = {path: posixpath.splitext(relative)[0] + ".png" for path, relative in found.items()}
     wanted = Counter(target.casefold() for target in short.values())
     sources: dict[str, Source] = {}
     for path, relative in found.items():

@@ -30,6 +30,7 @@ class PaintOptions:
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.listing`).
         skip_existing: leave every picture alone that is there, whatever its recipe.
         overwrite: paint every picture again, whatever its recipe.
+        tune_allocator: let this process keep freed memory, as the command does: faster on a CPU, and process-wide.
         shard: (i, n), paint only the i-th of n shares of a folder; i counts from 0, and n means the same as 0.
     """
 
@@ -54,6 +55,7 @@ class PaintOptions:
     overwrite: bool = False
     skip_existing: bool = False
     shard: tuple[int, int] | None = None
+    tune_allocator: bool = False
 
     def check(self) -> None:
         """Refuse what can be refused without a model.
@@ -140,7 +142,10 @@ def load_job_model(options: PaintOptions, device: str, show_progress: bool) -> S
     """
     from sdedit.checkpoints import load_model
     from sdedit.model import ScoreModel
+    from sdedit.runtime import keep_freed_memory
 
+    if options.tune_allocator:
+        keep_freed_memory()
     if isinstance(options.model, ScoreModel):
         return options.model
     return load_model(

@@ -60,7 +60,7 @@ class Progress:
     def on_result(self, result: PaintedFile) -> None:
         self._add(result.output)
         if result.status == "failed":
-            self.say(f"left out {result.input}: {result.error}")
+            self.say(f"left out: {result.error}")
 
     def _look(self) -> None:
         """Count what others have settled."""

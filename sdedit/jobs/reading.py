@@ -31,7 +31,7 @@ class Guide:
     """A guide as read, or at the size it is painted at."""
 
     picture: Image.Image
-    name: str
+    path: str  # of its file
     checksum: str  # SHA-256 of its file
 
     def at(self, size: int | tuple[int, int]) -> Guide:
@@ -43,7 +43,7 @@ class Guide:
         try:
             return replace(self, picture=fit_guide(self.picture, working_size(self.picture.size, size)))
         except ValueError as error:
-            raise SdeditError(f"{self.name}: {error}") from error
+            raise SdeditError(f"{self.path}: {error}") from error
 
 
 @dataclass(frozen=True)
@@ -77,7 +77,7 @@ def read_guide(path: str, background: str, size: int | tuple[int, int] | None = 
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         with _LARGE_TURN if large or _claims_many_pixels(data) else nullcontext():
             picture = open_picture(io.BytesIO(data), name, background)
-            guide = Guide(picture, Path(path).name, hashlib.sha256(data).hexdigest())
+            guide = Guide(picture, path, hashlib.sha256(data).hexdigest())
             return guide if size is None else guide.at(size)
     except FileNotFoundError as error:
         raise SdeditError(f"there is no file {path}") from error

@@ -63,6 +63,7 @@ def replay_picture(
         sigma_max=recipe.sigma_max,
         offline=offline,
         overwrite=overwrite,
+        tune_allocator=True,
     )
     options.check()
     target = str(picture.with_name(f"{picture.stem}-replayed.png")) if output is None else output

@@ -54,7 +54,7 @@ class Tally:
     def add(self, result: PaintedFile) -> None:
         self._counts[result.status] += 1
         if result.status == "failed" and len(self._failures) < _MOST_LISTED:
-            self._failures.append(f"{result.input}: {result.error}")
+            self._failures.append(str(result.error))
 
     def summary(self) -> str:
         counts = self._counts

@@ -42,8 +42,8 @@ def run_paint_job(
     """
     tell, show = (None, False) if quiet else (say, True)
     if list_file is None and len(guides) == 1 and not os.path.isdir(guides[0]):  # noqa: PTH112
-        if options.shard or options.include or options.exclude:
-            raise SdeditError(f"{guides[0]} is one guide; --shard, --include and --exclude are for folders")
+        if options.shard:
+            raise SdeditError(f"{guides[0]} is one guide; --shard is for folders")
         if not watch:
             yield from paint_guide(guides[0], output, options, tell, show)
             return

@@ -106,7 +106,7 @@ class _Repainter:
             guide = _wait_until_saved(path, self._engine.read)
         except SdeditError as error:
             if Path(path).exists():
-                self._say(f"left out {path}: {error}")
+                self._say(f"left out: {error}")
                 yield PaintedFile.failure(items[0], str(error))
             return
         if self._painted.get(path) == guide.checksum:
