@@ -165,9 +165,10 @@ def _walk(
             if entry.is_dir(follow_symlinks=False):
                 if os.path.realpath(entry.path) != own:
                     waiting.append((entry.path, relative + "/"))
-            elif matches(relative, include) if include else posixpath.splitext(name)[1].lower() in PICTURE_SUFFIXES:
-                if entry.is_file():  # a pipe or a device would be waited for without end
-                    found.append((relative, os.path.normpath(entry.path)))
+                continue
+            wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in PICTURE_SUFFIXES
+            if wanted and entry.is_file():  # a pipe or a device would be waited for without end
+                found.append((relative, os.path.normpath(entry.path)))
     return ((path, relative) for relative, path in sorted(found))
 
 

@@ -23,12 +23,16 @@ _POLL = 0.2  # seconds
 
 @dataclass(frozen=True)
 class Rank:
-    """Process `index` of `count`, number `local` on its machine; `torchrun` where that keeps a store."""
+    """Process `index` of `count`, number `local` on its machine.
+
+    `torchrun` says that torchrun keeps a store, and `attempt` how often it has restarted its processes.
+    """
 
     index: int = 0
     count: int = 1
     local: int | None = None
     torchrun: bool = False
+    attempt: str = "0"
 
     def device(self, name: str) -> str:
         """The device of this process: of several GPUs, each process of a machine takes its own."""
@@ -51,7 +55,8 @@ def find_rank(environment: Mapping[str, str], shard: tuple[int, int] | None = No
     """
     if shard is not None:
         return Rank(shard[0] % shard[1], shard[1])
-    number, count, local, torchrun = None, None, None, False
+    number, count, local = None, None, None
+    torchrun, attempt = False, environment.get("TORCHELASTIC_RESTART_COUNT", "0")
     if "RANK" in environment and "WORLD_SIZE" in environment:
         number, count, local = environment["RANK"], environment["WORLD_SIZE"], environment.get("LOCAL_RANK")
         torchrun = environment.get("TORCHELASTIC_USE_AGENT_STORE") == "True"
@@ -63,7 +68,7 @@ def find_rank(environment: Mapping[str, str], shard: tuple[int, int] | None = No
     if number is None or count is None:
         return Rank()
     try:
-        rank = Rank(int(number), int(count), None if local is None else int(local), torchrun)
+        rank = Rank(int(number), int(count), None if local is None else int(local), torchrun, attempt)
     except ValueError:
         rank = Rank(-1)
     if not 0 <= rank.index < rank.count:
@@ -79,7 +84,8 @@ class Share:
         self._rank = rank
         self._say = say
         self._store: Store | None = None
-        self._key = f"sdedit/{digest}"
+        # torchrun's store outlives a restart, with as many processes or others; the windows are then drawn anew.
+        self._key = f"sdedit/{digest}/{rank.attempt}/{rank.count}"
         if rank.torchrun:
             from torch.distributed.rendezvous import rendezvous
 

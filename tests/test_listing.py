@@ -1,0 +1,108 @@
+"""Which guides a job finds, where their pictures go, and their seeds; only names are looked at."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from sdedit.errors import SdeditError
+from sdedit.jobs.listing import list_guides, matches, read_list, seed_of
+
+
+@pytest.fixture
+def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    for name in (
+        "g/b.png",
+        "g/a.jpg",
+        "g/night/z.PNG",
+        "g/night/y.tiff",
+        "g/.hidden/x.png",
+        "g/.a.png.part",
+        "g/n.txt",
+    ):
+        Path(name).parent.mkdir(parents=True, exist_ok=True)
+        Path(name).touch()
+    os.mkfifo("g/pipe.png")
+    return tmp_path
+
+
+def pairs(*inputs: str, lines: tuple[str, ...] = (), **options: object) -> list[tuple[str, str]]:
+    listing = list_guides(inputs, lines, Path("out"), **options)  # type: ignore[arg-type]
+    return [(Path(source.path).as_posix(), source.target) for source in listing.sources]
+
+
+def test_a_folder_keeps_its_tree_and_leaves_out_what_is_no_guide(tree: Path) -> None:
+    expected = [
+        ("g/a.jpg", "a.png"), ("g/b.png", "b.png"), ("g/night/y.tiff", "night/y.png"), ("g/night/z.PNG", "night/z.png"),
+    ]  # fmt: skip
+    assert pairs("g") == expected
+    assert pairs("./g/") == expected
+
+
+def test_output_inside_the_folder_is_not_painted_again(tree: Path) -> None:
+    listing = list_guides(["g"], [], Path("g/night"))
+    assert [source.relative for source in listing.sources] == ["a.jpg", "b.png"]
+
+
+def test_include_and_exclude(tree: Path) -> None:
+    assert [target for _, target in pairs("g", include=("night",))] == ["night/y.png", "night/z.png"]
+    assert [target for _, target in pairs("g", include=("*.txt", "b.*"))] == ["b.png", "n.png"]
+    assert [target for _, target in pairs("g", exclude=("night/*", "a.*"))] == ["b.png"]
+    assert matches("a/b/c.png", ["a/*.png"])
+    assert not matches("a/b/c.png", ["x", "a/b"])
+
+
+def test_several_inputs_and_lists(tree: Path) -> None:
+    given = pairs("g/b.png", "g/night", lines=("g/a.jpg", str(tree / "g" / "n.txt"), "g/b.png"))
+    assert given == [
+        ("g/b.png", "b.png"), ("g/night/y.tiff", "night/y.png"), ("g/night/z.PNG", "night/z.png"),
+        ("g/a.jpg", "g/a.png"), (str(tree / "g" / "n.txt"), "n.png"),
+    ]  # fmt: skip
+    assert read_list(b"a b.png\r\n\nc.png\n") == ["a b.png", "c.png"]
+    assert read_list(b"a\nb.png\0c.png\0") == ["a\nb.png", "c.png"]
+
+
+def test_names_that_meet_lose_none(tree: Path) -> None:
+    for name in ("g/b.gif", "g/c.gif", "g/c.webp"):
+        Path(name).touch()
+    targets = dict(pairs("g"))
+    assert targets["g/b.png"] == "b.png"  # the same with and without its neighbour
+    assert targets["g/b.gif"] == "b.gif.png"
+    assert {targets["g/c.gif"], targets["g/c.webp"]} == {"c.gif.png", "c.webp.png"}
+    assert len(set(targets.values())) == len(targets)
+    with pytest.raises(SdeditError, match=r"g/b\.png and .*h/b\.png would both"):
+        Path("h").mkdir()
+        pairs("g/b.png", str(tree / "h" / "b.png"))
+
+
+def test_no_picture_replaces_a_guide(tree: Path) -> None:
+    with pytest.raises(SdeditError, match="folder of the guides itself"):
+        list_guides(["g"], [], Path("g"))
+    with pytest.raises(SdeditError, match="is a guide itself"):
+        list_guides(["g/b.png", "g/a.jpg"], [], Path("g"))
+    Path("g/b-2.png").touch()
+    with pytest.raises(SdeditError, match="is a guide itself"):
+        list_guides(["g/b.png", "g/b-2.png"], [], Path("g"), variants=2)
+
+
+def test_nothing_to_paint(tree: Path) -> None:
+    Path("empty").mkdir()
+    for inputs, lines in ((["empty"], []), ([], [])):
+        with pytest.raises(SdeditError, match="no pictures"):
+            list_guides(inputs, lines, Path("out"))
+
+
+def test_seeds_depend_on_seed_path_and_variant_only(tree: Path) -> None:
+    listing = list_guides(["g"], [], Path("out"), variants=2)
+    items = listing.items(0, 100, 7)
+    assert [item.output for item in items[:3]] == [Path("out/a-1.png"), Path("out/a-2.png"), Path("out/b-1.png")]
+    assert len({item.seed for item in items}) == len(items) == 8
+    alone = list_guides(["g"], [], Path("elsewhere"), variants=3, include=("b.png",)).items(0, 100, 7)
+    assert [item.seed for item in alone[:2]] == [item.seed for item in items[2:4]]
+    assert listing.items(2, 4, 8)[0].seed != items[2].seed
+    # Written out: the first 48 bits of SHA-256("7/1/b.png").
+    assert seed_of(7, "b.png", 1) == items[3].seed == 0xB04A21233986
+    assert seed_of(7, "e\u0301.png", 0) == seed_of(7, "\u00e9.png", 0)
