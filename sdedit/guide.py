@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from contextlib import suppress
 from typing import BinaryIO
 
 import numpy as np
@@ -33,7 +34,8 @@ def open_picture(file: BinaryIO, name: str, background: str = "white") -> Image.
         if picture.width * picture.height > _MOST_PIXELS:
             raise _too_large(name)
         picture.load()
-        ImageOps.exif_transpose(picture, in_place=True)
+        with suppress(Exception):  # broken EXIF data: the picture as it lies
+            ImageOps.exif_transpose(picture, in_place=True)
         return _to_srgb(picture, name, background)
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
@@ -41,8 +43,9 @@ def open_picture(file: BinaryIO, name: str, background: str = "white") -> Image.
         raise SdeditError(f"{name} is not a PNG, JPEG, WebP, TIFF, BMP or GIF picture") from error
     except MemoryError as error:
         raise SdeditError(f"{name} does not fit into memory; shrink it first") from error
-    # Pillow's decoders raise almost anything on damaged files.
-    except (OSError, SyntaxError, ValueError, TypeError, KeyError, IndexError, EOFError, OverflowError) as error:
+    except SdeditError:
+        raise
+    except Exception as error:  # Pillow's decoders raise almost anything on damaged files
         text = reason(error) if isinstance(error, OSError) else str(error)
         raise SdeditError(f"{name} is damaged or not a whole picture: {text}") from error
 
