@@ -11,10 +11,6 @@ from types import FrameType
 from sdedit.errors import InterruptedWorkError
 
 
-class _Terminated(KeyboardInterrupt):
-    """SIGTERM arrived."""
-
-
 @contextmanager
 def ends_in_order(remedy: str) -> Iterator[None]:
     """Turn Ctrl-C and SIGTERM within the block into an `InterruptedWorkError` that says how to go on.
@@ -25,18 +21,21 @@ def ends_in_order(remedy: str) -> Iterator[None]:
         yield
         return
 
+    received: list[int] = []  # not told by the exception: a library that waits may raise its own
+
     def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
         signal.signal(signal.SIGINT, signal.SIG_DFL)
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
-        raise _Terminated if number == signal.SIGTERM else KeyboardInterrupt
+        raise KeyboardInterrupt
 
     before = signal.signal(signal.SIGINT, stop), signal.signal(signal.SIGTERM, stop)
     try:
         yield
-    except _Terminated:
-        raise InterruptedWorkError(f"terminated; {remedy}", 128 + signal.SIGTERM) from None
     except KeyboardInterrupt:
-        raise InterruptedWorkError(f"interrupted; {remedy}", 128 + signal.SIGINT) from None
+        number = received[0] if received else signal.SIGINT
+        word = "terminated" if number == signal.SIGTERM else "interrupted"
+        raise InterruptedWorkError(f"{word}; {remedy}", 128 + number) from None
     finally:
         signal.signal(signal.SIGINT, before[0])
         signal.signal(signal.SIGTERM, before[1])
