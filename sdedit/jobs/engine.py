@@ -28,6 +28,7 @@ from sdedit.jobs.results import PaintedFile
 from sdedit.model import ScoreModel
 from sdedit.pixels import to_picture, to_tensor
 from sdedit.recipe import Recipe, save_picture
+from sdedit.samplers import step_count
 
 _WRITERS = 2
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next picture would not fit either
@@ -40,7 +41,7 @@ class Engine:
     def __init__(self, model: ScoreModel, settings: Settings) -> None:
         self.model = model
         self.settings = settings
-        self._sigmas = model.schedule.levels(settings.t0, settings.steps)
+        self._sigmas = model.schedule.levels(settings.t0, step_count(settings.sampler, settings.steps))
         self._fits: dict[torch.Size, int] = {}  # guides of a shape that fit into memory, once it has run out
 
     @property
@@ -144,7 +145,7 @@ class Engine:
                 generators,
                 self.settings.sampler,
                 self.settings.repeats,
-                on_step,
+                lambda evaluation: on_step(),
             ).cpu()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

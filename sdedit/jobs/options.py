@@ -165,11 +165,10 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
     Raises:
         SdeditError: if the model cannot do what is asked.
     """
-    from sdedit.samplers import SAMPLERS
+    from sdedit.samplers import step_count
 
-    if options.sampler not in SAMPLERS:
-        raise SdeditError(f"there is no sampler {options.sampler}; use one of {', '.join(SAMPLERS)}")
     try:
+        step_count(options.sampler, options.steps)
         t0 = options.t0
         if t0 is None:
             t0 = _DEFAULT_T0 if options.sigma is None else model.schedule.t(options.sigma)
