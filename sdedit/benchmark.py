@@ -21,7 +21,7 @@ from sdedit.checkpoints.diffusers_export import export_diffusers
 from sdedit.errors import SdeditError
 from sdedit.guide import working_size
 from sdedit.model import ScoreModel
-from sdedit.quality import QUALITIES
+from sdedit.quality import DEFAULT
 
 _PEAK_SHAPES = ((256, 64), (256, 32), (128, 128))  # channels and side of the convolutions the peak is sought among
 _PEERS = {"diffusers as shipped": "shipped", "diffusers with all settings": "tuned"}
@@ -93,7 +93,7 @@ def benchmark(
         for name, times in seconds.items()
     ]
     rows[0] |= {
-        "pictures/min": _digits(60 * batch / (own * QUALITIES["balanced"].steps)),
+        "pictures/min": _digits(60 * batch / (own * DEFAULT.steps)),
         "GFLOP": _digits(work / 1e9),
         "share of peak": _digits(work / own / statistics.median(peaks)),
         "memory MB": round(runtime.peak_memory(device) / 1e6),

@@ -1,4 +1,7 @@
-"""How a picture is sampled unless told otherwise: solver, number of evaluations and time grid, as measured."""
+"""How pictures are sampled: solver, number of network evaluations and time grid, as one choice with names.
+
+Nothing heavy is imported here: the command line shows these names.
+"""
 
 from __future__ import annotations
 
@@ -14,13 +17,14 @@ class Sampling:
     grid: str
 
 
-# benchmarks/solvers.py measures these; "best" is the paper's own setting.
 QUALITIES = {
-    "fast": Sampling("er-sde", 12, "karras"),
+    "fast": Sampling("er-sde", 15, "karras"),
     "balanced": Sampling("er-sde", 30, "karras"),
-    "best": Sampling("euler-maruyama", 500, "uniform"),
+    "best": Sampling("euler-maruyama", 500, "uniform"),  # the paper's own setting
 }
-_SAMPLERS = {
+
+# What each sampler gets unless told otherwise: few steps for the second order, many for the first.
+SAMPLINGS = {
     "euler-maruyama": Sampling("euler-maruyama", 250, "uniform"),
     "euler-maruyama-t": Sampling("euler-maruyama-t", 500, "uniform"),
     "ancestral": Sampling("ancestral", 100, "uniform"),
@@ -29,20 +33,27 @@ _SAMPLERS = {
     "dpm-2m": Sampling("dpm-2m", 30, "karras"),
     "heun": Sampling("heun", 31, "karras"),
 }
+DEFAULT = SAMPLINGS["euler-maruyama"]
 
 
 def choose_sampling(
-    quality: str = "balanced", sampler: str = "auto", steps: int | None = None, grid: str | None = None
+    quality: str | None = None, sampler: str | None = None, steps: int | None = None, grid: str | None = None
 ) -> Sampling:
-    """What a quality means, with what is said beside it taking its place.
+    """What a quality or a sampler means, with what is said beside it taking its place.
 
     Args:
-        quality: a key of QUALITIES.
-        sampler: a key of `sdedit.samplers.SAMPLERS`, with steps and a grid of its own unless they are given; or "auto".
+        quality: a key of QUALITIES; None leaves the choice to the sampler.
+        sampler: a key of SAMPLINGS; None is that of the quality, or DEFAULT.
         steps: N, network evaluations.
         grid: a member of `sdedit.schedule.GRIDS`.
+
+    Raises:
+        ValueError: if a quality or sampler is unknown, or both are given.
     """
-    chosen = QUALITIES[quality]
-    if sampler not in ("auto", chosen.sampler):
-        chosen = _SAMPLERS[sampler]
-    return Sampling(chosen.sampler, steps or chosen.steps, grid or chosen.grid)
+    if quality is not None and sampler is not None:
+        raise ValueError("quality and sampler choose the same thing; give one of them")
+    for name, known, kind in ((quality, QUALITIES, "quality"), (sampler, SAMPLINGS, "sampler")):
+        if name is not None and name not in known:
+            raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}")
+    chosen = QUALITIES[quality] if quality else SAMPLINGS[sampler] if sampler else DEFAULT
+    return Sampling(chosen.sampler, chosen.steps if steps is None else steps, grid or chosen.grid)

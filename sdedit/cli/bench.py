@@ -31,7 +31,7 @@ def bench(
     offline: bool,
     as_json: bool,
 ) -> None:
-    """Time evaluations of a model's network: seconds, pictures a minute at the default quality, memory, and the share
+    """Time evaluations of a model's network: seconds, pictures a minute at the default steps, memory, and the share
     of what 3 x 3 convolutions reach on this machine. Let nothing else run meanwhile.
     """
     from sdedit.benchmark import benchmark

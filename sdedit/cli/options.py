@@ -9,6 +9,8 @@ from typing import Any
 
 import click
 
+from sdedit.quality import DEFAULT, QUALITIES, SAMPLINGS
+
 
 class T0(click.ParamType):
     """A start time in (0, 1]."""
@@ -80,6 +82,39 @@ class Shard(click.ParamType):
         if match and 0 <= int(match[1]) <= int(match[2]) > 0:
             return int(match[1]), int(match[2])
         self.fail(f"a shard is I/N, such as 2/8; not {value!r}.", param, ctx)
+
+
+def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say how the reverse SDE is run."""
+    for option in (
+        click.option(
+            "--grid",
+            type=click.Choice(["uniform", "karras"]),
+            help="Steps of equal length in t, or shorter ones at low noise. [default: the sampler's own]",
+        ),
+        click.option(
+            "--sampler",
+            type=click.Choice(list(SAMPLINGS)),
+            help="Solver of the reverse SDE: the paper's Algorithm 1; Euler-Maruyama in t (many steps only); the exact "
+            "posterior; two of second order for few steps; and two of the ODE beside it, without noise. "
+            f"[default: {DEFAULT.sampler}]",
+        ),
+        click.option(
+            "--steps",
+            type=click.IntRange(1, 100_000),
+            help="Network evaluations, at every t0; more is finer and slower. "
+            f"[default: the sampler's own, {DEFAULT.steps} for {DEFAULT.sampler}]",
+        ),
+        click.option(
+            "--quality",
+            type=click.Choice(list(QUALITIES)),
+            help="Sampler, steps and grid in one: "
+            + ", ".join(f"{name} is {q.steps} steps of {q.sampler}" for name, q in QUALITIES.items())
+            + ".",
+        ),
+    ):
+        command = option(command)
+    return command
 
 
 def weights_options(command: Callable[..., Any]) -> Callable[..., Any]:

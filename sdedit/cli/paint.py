@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sdedit.cli.config import drop_overruled, read_config, write_config
-from sdedit.cli.options import T0, Colour, Shard, Sigma, Size, weights_options
+from sdedit.cli.options import T0, Colour, Shard, Sigma, Size, sampling_options, weights_options
 from sdedit.cli.running import print_results, say
 
 
@@ -43,21 +43,7 @@ from sdedit.cli.running import print_results, say
 )
 @click.option("--sigma", type=Sigma(), help="The same as a noise level, for pictures in [0, 1]; instead of --t0.")
 @click.option("--model", default="landscapes-128", show_default=True, help="Name of a model, or a checkpoint file.")
-@click.option(
-    "--steps",
-    type=click.IntRange(1, 100_000),
-    default=250,
-    show_default=True,
-    help="Network evaluations, at every t0; more is finer and slower.",
-)
-@click.option(
-    "--sampler",
-    type=click.Choice(["euler-maruyama", "euler-maruyama-t", "ancestral"]),
-    default="euler-maruyama",
-    show_default=True,
-    help="Steps of the reverse SDE: the paper's Algorithm 1, "
-    "Euler-Maruyama in t (many steps only), or the exact posterior (good at few steps).",
-)
+@sampling_options
 @click.option(
     "--repeats",
     metavar="K",
@@ -102,7 +88,7 @@ from sdedit.cli.running import print_results, say
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--precision",
-    type=click.Choice(["auto", "bf16", "fp32"]),
+    type=click.Choice(["auto", "bf16", "fp16", "fp32"]),
     default="auto",
     show_default=True,
     help="Of the network's body; auto takes bf16 where the device is fast at it.",
@@ -158,8 +144,11 @@ def paint(
     """
     drop_overruled(context, options, "t0", "sigma")
     drop_overruled(context, options, "overwrite", "skip_existing")
+    drop_overruled(context, options, "quality", "sampler")
     if options["t0"] is not None and options["sigma"] is not None:
         raise click.UsageError("--t0 and --sigma say the same thing; give one of them.")
+    if options["quality"] is not None and options["sampler"] is not None:
+        raise click.UsageError("--quality and --sampler choose the same thing; give one of them.")
     if save_config is not None:
         write_config(context, save_config)
         if not guides and list_file is None:

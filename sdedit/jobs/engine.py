@@ -41,7 +41,8 @@ class Engine:
     def __init__(self, model: ScoreModel, settings: Settings) -> None:
         self.model = model
         self.settings = settings
-        self._sigmas = model.schedule.levels(settings.t0, step_count(settings.sampler, settings.steps))
+        steps = step_count(settings.sampler, settings.steps)
+        self._sigmas = model.schedule.levels(settings.t0, steps, settings.grid)
         self._fits: dict[torch.Size, int] = {}  # guides of a shape that fit into memory, once it has run out
 
     @property

@@ -37,8 +37,10 @@ class PaintOptions:
     t0: float | None = None
     sigma: float | None = None
     model: str | Path | ScoreModel = "landscapes-128"
-    steps: int = 250
-    sampler: str = "euler-maruyama"
+    quality: str | None = None
+    steps: int | None = None
+    sampler: str | None = None
+    grid: str | None = None
     repeats: int = 1
     variants: int = 1
     seed: int | None = None
@@ -68,7 +70,7 @@ class PaintOptions:
         if self.overwrite and self.skip_existing:
             raise SdeditError("overwrite and skip-existing contradict each other; give one of them")
         for name, value, most in (
-            ("steps", self.steps, None),
+            ("steps", 1 if self.steps is None else self.steps, None),
             ("repeats", self.repeats, None),
             ("variants", self.variants, MOST_VARIANTS),
             ("batch", self.batch or 1, None),
@@ -89,6 +91,7 @@ class Settings:
     sigma: float
     steps: int
     sampler: str
+    grid: str
     repeats: int
     size: int | tuple[int, int]
     background: str
@@ -110,6 +113,7 @@ class Settings:
             sigma=self.sigma,
             steps=self.steps,
             sampler=self.sampler,
+            grid=self.grid,
             repeats=self.repeats,
             seed=seed,
             precision=precision_name(model.dtype),
@@ -129,8 +133,8 @@ class Settings:
         width, height = recipe.get("width"), recipe.get("height")
         size = min(width or 0, height or 0) if isinstance(self.size, int) else (width, height)
         wanted = self.recipe(model, (0, 0), 0, guide=guide).to_dict()
-        names = ["model", "checksum", "guide", "t0", "sigma", "steps", "sampler", "repeats", "sigma_max"]
-        names += ["raw_weights", "background"] + ([] if self.any_precision else ["precision"])
+        names = ["model", "checksum", "guide", "t0", "sigma", "steps", "sampler", "grid", "repeats"]
+        names += ["sigma_max", "raw_weights", "background"] + ([] if self.any_precision else ["precision"])
         return size == self.size and all(recipe.get(name) == wanted[name] for name in names)
 
 
@@ -165,24 +169,27 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
     Raises:
         SdeditError: if the model cannot do what is asked.
     """
+    from sdedit.quality import choose_sampling
     from sdedit.samplers import step_count
 
     try:
-        step_count(options.sampler, options.steps)
+        sampling = choose_sampling(options.quality, options.sampler, options.steps, options.grid)
+        steps = step_count(sampling.sampler, sampling.steps)
         t0 = options.t0
         if t0 is None:
             t0 = _DEFAULT_T0 if options.sigma is None else model.schedule.t(options.sigma)
         if options.sigma is not None and t0 == 0:
             raise ValueError(f"sigma must lie above {model.schedule.sigma_min:g}, the model's lowest noise level")
-        model.schedule.levels(t0, 1)
+        model.schedule.levels(t0, steps, sampling.grid)
         sigma = model.schedule.sigma(t0)
     except ValueError as error:
         raise SdeditError(str(error)) from error
     return Settings(
         t0=t0,
         sigma=sigma,
-        steps=options.steps,
-        sampler=options.sampler,
+        steps=sampling.steps,
+        sampler=sampling.sampler,
+        grid=sampling.grid,
         repeats=options.repeats,
         size=options.size or model.native_size,
         background=options.background,

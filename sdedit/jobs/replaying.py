@@ -53,6 +53,7 @@ def replay_picture(
         model=model or recipe.model_source or recipe.model,
         steps=recipe.steps,
         sampler=recipe.sampler,
+        grid=recipe.grid,
         repeats=recipe.repeats,
         seed=recipe.seed,
         size=(recipe.width, recipe.height),
