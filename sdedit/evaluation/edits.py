@@ -1,0 +1,58 @@
+"""How faithful an edit was to what it had to keep: pixels, L2 and LPIPS outside the mask."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from sdedit.errors import SdeditError
+from sdedit.guide import open_picture
+from sdedit.mask import mask_values
+from sdedit.pixels import to_tensor
+from sdedit.places import open_input
+
+
+def measure_edit(edited: Path, source: Path, mask: Path, say: Callable[[str], object]) -> dict[str, Any]:
+    """Compare an edited picture with its source where the mask is black.
+
+    Args:
+        edited: a picture file.
+        source: the picture before, of the same size.
+        mask: of the same size, white where the picture was allowed to change.
+        say: hears why LPIPS was not measured, if it was not.
+
+    Returns:
+        Facts by name: the number of pixels that had to be kept and of those that changed, their L2 and RMSE with values
+        in [0, 1], and LPIPS with the rest blackened.
+
+    Raises:
+        SdeditError: if a file cannot be used, or their sizes differ.
+    """
+    before, after = (open_picture(*open_input(str(file))) for file in (source, edited))
+    free = open_picture(*open_input(str(mask)), background="black")
+    for picture, file in ((after, edited), (free, mask)):
+        if picture.size != before.size:
+            raise SdeditError(
+                f"{file} has {picture.width}x{picture.height} px and {source} has {before.width}x{before.height} px"
+            )
+    kept = torch.from_numpy(mask_values(free)) == 0
+    if not kept.any():
+        raise SdeditError(f"{mask} is white everywhere: there is nothing outside it to measure")
+    difference = (to_tensor(after) - to_tensor(before))[:, kept]
+    facts: dict[str, Any] = {
+        "kept pixels": int(kept.sum()),
+        "of them changed": int((difference != 0).any(dim=0).sum()),
+        "l2": float(f"{float(difference.norm()):.6g}"),
+        "rmse": float(f"{float(difference.square().mean().sqrt()):.6g}"),
+    }
+    try:
+        from sdedit.evaluation.perceptual import masked_lpips
+
+        value = masked_lpips(to_tensor(after)[None], to_tensor(before)[None], (~kept)[None, None].float())
+        facts["lpips"] = float(f"{float(value):.6g}")
+    except SdeditError as error:
+        say(f"LPIPS was not measured: {error}")
+    return facts

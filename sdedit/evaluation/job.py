@@ -1,0 +1,128 @@
+"""Evaluating from files: guides and photographs in, a table and a plot of KID and L2 over t0 out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from sdedit.errors import SdeditError
+from sdedit.places import find_outputs
+from sdedit.sweeping import write_table
+
+
+@dataclass(frozen=True)
+class EvaluateJob:
+    """What `sdedit evaluate` is asked to do; its options by the same names."""
+
+    guides: Path
+    photos: Path
+    t0: tuple[float, ...]
+    output: str = "evaluation.csv"
+    plot: bool = False
+    features: str = "inception"
+    limit: int | None = None
+    seed: int = 0
+    steps: int = 20
+    sampler: str = "dpm-2m-sde"
+    model: str = "landscapes-128"
+    device: str = "auto"
+    precision: str = "auto"
+    raw_weights: bool = False
+    sigma_max: float | None = None
+    offline: bool = False
+    overwrite: bool = False
+
+
+def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progress: bool) -> list[Path]:
+    """Paint all guides at each t0 and measure them.
+
+    Guides and photographs are brought to the model's native size: the largest square in their middle, shrunk. The first
+    row, t0 = 0, is the guides as they are.
+
+    Returns:
+        The files written.
+
+    Raises:
+        SdeditError: if anything given cannot be used, or there are too few pictures.
+    """
+    from sdedit.evaluation.plot import check_plotting, plot_over_t0
+
+    if job.plot:
+        check_plotting()
+    table_file = find_outputs(job.output, Path("evaluation.csv"), [], [".csv"], overwrite=job.overwrite)[0]
+    if table_file is None:
+        raise SdeditError("an evaluation is not written to standard output; name a .csv file")
+    plot_file = table_file.with_suffix(".png")
+    if job.plot:
+        find_outputs(str(plot_file), plot_file, [], [".png"], overwrite=job.overwrite)
+
+    from tqdm import tqdm
+
+    from sdedit.checkpoints import load_model
+    from sdedit.evaluation.curve import BATCH, realism_curve
+    from sdedit.evaluation.features import load_extractor
+    from sdedit.evaluation.realism import check_enough
+    from sdedit.runtime import keep_freed_memory
+    from sdedit.samplers import step_count
+    from sdedit.training.data import centre_squares, load_photographs
+
+    keep_freed_memory()
+    model = load_model(
+        job.model,
+        job.device,
+        job.precision,
+        raw_weights=job.raw_weights,
+        sigma_max=job.sigma_max,
+        offline=job.offline,
+        show_progress=show_progress,
+    )
+    squares = []
+    for place, words in ((job.guides, "guides"), (job.photos, "photographs")):
+        pictures, bad = load_photographs(place, model.native_size)
+        for name in bad:
+            say(f"left out {name}: it is not a whole picture")
+        if words == "guides" and job.limit and len(pictures) > job.limit:
+            pictures = [pictures[index * len(pictures) // job.limit] for index in range(job.limit)]
+        check_enough(len(pictures), f"{words} ({place})")
+        squares.append(centre_squares(pictures, model.native_size))
+    guides, photographs = squares
+    try:
+        step_count(job.sampler, job.steps)
+    except ValueError as error:
+        raise SdeditError(str(error)) from error
+    extractor = load_extractor(job.features, model.device)
+    say(
+        f"{model.name}: {len(guides)} guides and {len(photographs)} photographs at {model.native_size} px, "
+        f"{job.steps} steps of {job.sampler}, seeds from {job.seed}, KID on {extractor.name} features"
+    )
+    if len(guides) < 100:
+        say(f"with {len(guides)} guides KID is rough: mind its standard error")
+    batches = -(-len(guides) // BATCH)
+    total = batches * job.steps * len(job.t0)
+    rows = []
+    with tqdm(total=total, unit="batch", leave=False, disable=None if show_progress else True) as bar:
+        reference = extractor(photographs)
+        for point in realism_curve(
+            model, guides, reference, extractor, (0, *job.t0), job.steps, job.sampler, seed=job.seed,
+            on_step=lambda evaluation: bar.update(),
+        ):  # fmt: skip
+            say(f"t0 {point.t0:.4g}: KID {point.kid:.4f} +- {point.kid_error:.4f}, L2 {point.l2:.2f}")
+            facts = {
+                "features": extractor.name,
+                "guides": len(guides),
+                "photographs": len(photographs),
+                "model": model.name,
+                "sampler": job.sampler,
+                "steps": job.steps,
+                "seed": job.seed,
+            }
+            rows.append({**asdict(point), **facts})
+    write_table(table_file, rows)
+    if not job.plot:
+        return [table_file]
+    painted = rows[1:]
+    kid_label, l2_label = f"KID ({extractor.name})", "L2 to the guide"
+    curves = {kid_label: [row["kid"] for row in painted], l2_label: [row["l2"] for row in painted]}
+    plot_over_t0(plot_file, job.t0, curves, {kid_label: [row["kid_error"] for row in painted]})
+    return [table_file, plot_file]
