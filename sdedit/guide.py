@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from collections.abc import Callable
 from contextlib import suppress
 from typing import BinaryIO
 
@@ -29,6 +30,15 @@ def open_picture(file: BinaryIO, name: str, background: str = "white") -> Image.
     Raises:
         SdeditError: if the file is not a whole picture of at most 178 million pixels.
     """
+    return _decode(file, name, lambda picture: to_srgb(picture, name, background))
+
+
+def open_unconverted(file: BinaryIO, name: str) -> Image.Image:
+    """Read a picture the right way up, its pixels as they are; arguments and errors as in `open_picture`."""
+    return _decode(file, name, lambda picture: picture)
+
+
+def _decode(file: BinaryIO, name: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     try:
         picture = Image.open(file, formats=_FORMATS)
         if picture.width * picture.height > _MOST_PIXELS:
@@ -36,7 +46,7 @@ def open_picture(file: BinaryIO, name: str, background: str = "white") -> Image.
         picture.load()
         with suppress(Exception):  # broken EXIF data: the picture as it lies
             ImageOps.exif_transpose(picture, in_place=True)
-        return _to_srgb(picture, name, background)
+        return convert(picture)
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
@@ -54,7 +64,8 @@ def _too_large(name: str) -> SdeditError:
     return SdeditError(f"{name} has more than {_MOST_PIXELS // 10**6} million pixels; shrink it first")
 
 
-def _to_srgb(picture: Image.Image, name: str, background: str) -> Image.Image:
+def to_srgb(picture: Image.Image, name: str, background: str = "white") -> Image.Image:
+    """8-bit sRGB of a picture of any mode, by its colour profile and laid on a background; `name` is for messages."""
     if picture.mode.startswith(("I", "F")):
         return Image.fromarray(_grey_levels(picture, name)).convert("RGB")
     profile = picture.info.get("icc_profile")

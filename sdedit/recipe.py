@@ -74,15 +74,34 @@ class Recipe:
         return cls(**known)
 
 
-def save_picture(picture: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe) -> None:
-    """Write a picture in the format of a file name's suffix; PNG files carry the recipe."""
+@dataclass(frozen=True, kw_only=True)
+class RetouchRecipe(Recipe):
+    """How a picture was edited or composited; `guide` is the picture, width and height those of the region painted."""
+
+    task: str  # "edit" or "composite"
+    layer: str  # name of the file of strokes, or of the patch
+    mask: str  # name of the mask's file; empty if it was found
+    invert_mask: bool
+    region: tuple[int, int, int, int]  # left, top, right, bottom in the picture, pixels
+    context: float
+    grow: float | None
+    feather: float | None
+    at: tuple[int, int] | None = None
+    scale: float | None = None
+
+
+def save_picture(picture: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, **metadata: Any) -> None:
+    """Write a picture in the format of a file name's suffix; PNG files carry the recipe.
+
+    `metadata` are what Pillow's `save` takes: icc_profile, exif.
+    """
     picture_format = Image.registered_extensions()[suffix]
     if picture_format == "PNG":
         text = PngImagePlugin.PngInfo()
         text.add_itxt(_KEY, json.dumps(recipe.to_dict()))
-        picture.save(file, format=picture_format, pnginfo=text)
+        picture.save(file, format=picture_format, pnginfo=text, **metadata)
     else:
-        picture.save(file, format=picture_format, quality=95)
+        picture.save(file, format=picture_format, **{"quality": 95, **metadata})
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:

@@ -13,15 +13,49 @@ from sdedit.quality import DEFAULT, QUALITIES, SAMPLINGS
 
 
 class T0(click.ParamType):
-    """A start time in (0, 1]."""
+    """A start time in (0, 1]; or, if allowed, "auto" or "auto:LOW:HIGH", which is (LOW, HIGH)."""
 
     name = "t0"
 
-    def convert(self, value: str | float, param: click.Parameter | None, ctx: click.Context | None) -> float:
+    def __init__(self, auto: bool = False) -> None:
+        self._auto = auto
+
+    def convert(
+        self, value: str | float | tuple[float, float], param: click.Parameter | None, ctx: click.Context | None
+    ) -> float | tuple[float, float]:
+        if isinstance(value, tuple):
+            return value
+        if self._auto and isinstance(value, str) and value.split(":")[0] == "auto":
+            bounds = [_number(part) for part in value.split(":")[1:]] or [0.3, 0.6]
+            if len(bounds) == 2 and 0 < bounds[0] <= bounds[1] <= 1:
+                return bounds[0], bounds[1]
+            self.fail(f"an automatic t0 is auto or auto:LOW:HIGH, such as auto:0.2:0.7; not {value!r}.", param, ctx)
         number = _number(value)
         if not 0 < number <= 1:
             self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}.", param, ctx)
         return number
+
+
+class T0Range(click.ParamType):
+    """FROM:TO:STEP with both ends, or values with commas between them; times in (0, 1]."""
+
+    name = "t0 range"
+
+    def convert(
+        self, value: str | tuple[float, ...], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[float, ...]:
+        if not isinstance(value, str):
+            return value
+        bounds = [_number(part) for part in value.split(":")]
+        if len(bounds) == 3 and bounds[2] > 0 and 0 < bounds[0] <= bounds[1] <= 1 and bounds[2] >= 1e-3:
+            low, high, step = bounds
+            return tuple(round(low + step * index, 6) for index in range(math.floor((high - low) / step + 1e-6) + 1))
+        times = tuple(_number(part) for part in value.split(","))
+        if all(0 < time <= 1 for time in times):
+            return times
+        self.fail(
+            f"give FROM:TO:STEP or values with commas, above 0 to 1, such as 0.2:0.8:0.1; not {value!r}.", param, ctx
+        )
 
 
 class Sigma(click.ParamType):
@@ -113,6 +147,101 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
             + ".",
         ),
     ):
+        command = option(command)
+    return command
+
+
+class Offset(click.ParamType):
+    """X,Y in pixels."""
+
+    name = "offset"
+
+    def convert(
+        self, value: str | tuple[int, int], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[int, int]:
+        if not isinstance(value, str):
+            return value
+        if match := re.fullmatch(r"\s*([+-]?[0-9]{1,6})\s*,\s*([+-]?[0-9]{1,6})\s*", value):
+            return int(match[1]), int(match[2])
+        self.fail(f"a place is X,Y in pixels, such as 120,80; not {value!r}.", param, ctx)
+
+
+def solver_options(steps: int, sampler: str) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Add the options that say how the reverse SDE is solved, and from which noise."""
+
+    def add(command: Callable[..., Any]) -> Callable[..., Any]:
+        return _add(
+            command,
+            click.option(
+                "--steps",
+                type=click.IntRange(1, 100_000),
+                default=steps,
+                show_default=True,
+                help="Network evaluations, at every t0; more is finer and slower.",
+            ),
+            click.option(
+                "--sampler",
+                type=click.Choice(list(SAMPLINGS)),
+                default=sampler,
+                show_default=True,
+                help="Steps of the reverse SDE: the paper's Algorithm 1 and others of first order, or of second order "
+                "(dpm-2m-sde, er-sde), good at few steps; dpm-2m and heun solve the ODE, without fresh noise.",
+            ),
+            click.option(
+                "--seed", type=click.IntRange(0, 2**63 - 10_001), help="Of the noise. [default: drawn, and said]"
+            ),
+        )
+
+    return add
+
+
+def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options that say which model is used, and where it runs."""
+    return _add(
+        command,
+        click.option(
+            "--model", default="landscapes-128", show_default=True, help="Name of a model, or a checkpoint file."
+        ),
+        click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
+        click.option(
+            "--precision",
+            type=click.Choice(["auto", "bf16", "fp32"]),
+            default="auto",
+            show_default=True,
+            help="Of the network's body; auto takes bf16 where the device is fast at it.",
+        ),
+        weights_options,
+    )
+
+
+def animation_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add the options of an animation."""
+    return _add(
+        command,
+        click.option(
+            "--animate",
+            metavar="FILE",
+            help="Also write a .gif, .webp or .apng of the guide dissolving into noise and coming back; of the first "
+            "variant.",
+        ),
+        click.option(
+            "--animate-every",
+            metavar="K",
+            type=click.IntRange(1),
+            help="A frame every K evaluations. [default: about 24 frames each way]",
+        ),
+        click.option(
+            "--animate-state",
+            type=click.Choice(["x", "D"]),
+            default="x",
+            show_default=True,
+            help="What is shown on the way back: the noised state x, or D(x; sigma), the picture expected behind it.",
+        ),
+    )
+
+
+def _add(command: Callable[..., Any], *options: Callable[..., Any]) -> Callable[..., Any]:
+    for option in reversed(options):  # so that --help lists them in this order
         command = option(command)
     return command
 

@@ -1,0 +1,62 @@
+"""Masks: where a picture may change. White (1) may change, black (0) is kept, grey starts to change at its own t0."""
+
+from __future__ import annotations
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+_DIFFERENCE = 0.06  # of values in [0, 1]; the noise of a JPEG file stays below it once averaged over a few pixels
+_SPECK = 2  # pixels; what is not wider is no stroke
+
+
+def mask_values(picture: Image.Image) -> np.ndarray:
+    """(H, W) float32 in [0, 1] of a grey or colour picture: its brightness."""
+    return np.asarray(picture.convert("L"), np.float32) / 255
+
+
+def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
+    """Left, top, right and bottom, the latter two beyond, of what is above 0 in a mask (H, W) that is not empty."""
+    rows, columns = (np.flatnonzero((mask > 0).any(axis=axis)) for axis in (1, 0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
+
+
+def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
+    """A mask (H, W) that reaches so many pixels further, each new pixel like the nearest that was above 0."""
+    if pixels <= 0 or not mask.any():
+        return mask
+    distance, (rows, columns) = ndimage.distance_transform_edt(mask == 0, return_indices=True)
+    return np.where(distance <= pixels, mask[rows, columns], mask)
+
+
+def fade(mask: np.ndarray, pixels: float) -> np.ndarray:
+    """Weights (H, W) in [0, 1] of what is painted: 0 outside the mask, rising smoothly over so many pixels inside it.
+
+    Where the mask is too narrow for that, they rise faster, to 1 in the middle of its widest part. The edge of the
+    picture is no edge of the mask.
+    """
+    inside = mask > 0
+    if inside.all():
+        return np.ones(mask.shape, np.float32)
+    distance = ndimage.distance_transform_edt(inside)
+    rise = (distance / min(pixels + 1, distance.max())).clip(0, 1)
+    return (rise**2 * (3 - 2 * rise)).astype(np.float32)
+
+
+def find_strokes(picture: np.ndarray, strokes: np.ndarray) -> np.ndarray:
+    """Where somebody painted over a picture: (H, W) bool.
+
+    Differences are averaged over a few pixels, so that the noise of lossy formats cancels; specks are dropped, and
+    small holes, where a stroke has the picture's own colour, are closed.
+
+    Args:
+        picture: (H, W, C) uint8.
+        strokes: the same with strokes on it.
+    """
+    difference = (strokes.astype(np.float32) - picture) / 255
+    averaged = ndimage.gaussian_filter(difference, (1.5, 1.5, 0))
+    found = np.abs(averaged).max(axis=2) > _DIFFERENCE
+    disc = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), _SPECK)
+    found = ndimage.binary_opening(found, disc)
+    padded = np.pad(found, 2 * _SPECK, mode="edge")  # the closing would eat from the picture's edges
+    return ndimage.binary_closing(padded, disc)[2 * _SPECK : -2 * _SPECK, 2 * _SPECK : -2 * _SPECK] | found

@@ -1,0 +1,107 @@
+"""Where pictures come from and go to: files, standard input and standard output."""
+
+from __future__ import annotations
+
+import io
+import os
+import sys
+from collections.abc import Callable, Collection
+from pathlib import Path
+from typing import BinaryIO
+
+from sdedit.errors import SdeditError
+from sdedit.files import reason, write_atomically
+
+PIPE = "-"
+_ANIMATIONS = (".gif", ".webp", ".png", ".apng")
+
+
+def open_input(name: str) -> tuple[BinaryIO, str]:
+    """A file's content, and what messages call it; "-" is standard input.
+
+    Raises:
+        SdeditError: if there is no such file, or it cannot be read.
+    """
+    if name == PIPE:
+        return io.BytesIO(sys.stdin.buffer.read()), "standard input"
+    try:
+        return io.BytesIO(Path(name).read_bytes()), name
+    except FileNotFoundError as error:
+        raise SdeditError(f"there is no file {name}") from error
+    except OSError as error:
+        raise SdeditError(f"cannot read {name}: {reason(error)}") from error
+
+
+def find_outputs(
+    output: str | None,
+    default: Path,
+    inputs: Collection[str],
+    suffixes: Collection[str],
+    count: int = 1,
+    overwrite: bool = False,
+) -> list[Path | None]:
+    """The files to write, None standing for standard output.
+
+    Args:
+        output: a file, a folder, "-", or None for `default`.
+        default: the file to write where no other is named; in a folder, its name.
+        inputs: files that must not be written over.
+        suffixes: what a file's name may end in.
+        count: how many files; more than one are numbered from 1.
+        overwrite: whether files that exist may be replaced.
+
+    Raises:
+        SdeditError: if any of them cannot or must not be written.
+    """
+    if output == PIPE:
+        return [None]
+    first = default if output is None else Path(output)
+    if first.is_dir():
+        first = first / default.name
+    if first.suffix.lower() not in suffixes:
+        raise SdeditError(f"cannot write {first}: its name must end in {' or '.join(sorted(suffixes))}")
+    if not first.parent.is_dir():
+        raise SdeditError(f"cannot write {first}: there is no folder {first.parent}")
+    if not os.access(first.parent, os.W_OK):
+        raise SdeditError(f"cannot write {first}: the folder {first.parent} is read-only")
+    files = [first] if count == 1 else [first.with_name(f"{first.stem}-{n}{first.suffix}") for n in range(1, count + 1)]
+    sources = [Path(name) for name in inputs if name != PIPE and Path(name).exists()]
+    for file in files:
+        if file.is_dir():
+            raise SdeditError(f"cannot write {file}: it is a folder")
+        if file.exists() and any(file.samefile(source) for source in sources):
+            raise SdeditError(f"{file} is one of the pictures to read; name another output")
+        if file.exists() and not overwrite:
+            raise SdeditError(f"{file} exists; add --overwrite to replace it, or name another output")
+    return list(files)
+
+
+def find_animation(
+    animation: str | None, outputs: Collection[Path | None], inputs: Collection[str], overwrite: bool = False
+) -> Path | None:
+    """The file of an animation, if one is asked for, which is none of the outputs either.
+
+    Raises:
+        SdeditError: if it cannot or must not be written.
+    """
+    if animation is None:
+        return None
+    file = find_outputs(animation, Path("animation.gif"), inputs, _ANIMATIONS, overwrite=overwrite)[0]
+    if file is None or file in outputs:
+        raise SdeditError("an animation is a file of its own; name another, such as painting.gif")
+    return file
+
+
+def write_output(output: Path | None, write: Callable[[BinaryIO], object]) -> None:
+    """Write a file whole or not at all; None is standard output.
+
+    Raises:
+        SdeditError: if it cannot be written.
+    """
+    if output is not None:
+        write_atomically(output, write)
+        return
+    data = io.BytesIO()
+    write(data)
+    sys.stdout.buffer.write(data.getvalue())
+    sys.stdout.buffer.flush()

@@ -1,0 +1,259 @@
+"""Editing and compositing files: what is read and written, and the order in which things can fail cheaply."""
+
+from __future__ import annotations
+
+import json
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdedit import __version__
+from sdedit.errors import SdeditError
+from sdedit.places import find_animation, find_outputs, open_input, write_output
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from sdedit.altering import Alteration, Surroundings
+    from sdedit.model import ScoreModel
+    from sdedit.source import Source
+
+_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
+_LOSSY = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class RetouchJob:
+    """What `sdedit edit` and `sdedit composite` are asked to do; options by the same names.
+
+    Attributes:
+        task: "edit" or "composite".
+        picture: the file to change, "-" for standard input.
+        layer: the file of strokes, or of the patch.
+        at, scale: of the patch.
+    """
+
+    task: str
+    picture: str
+    layer: str
+    t0: float
+    mask: str | None = None
+    output: str | None = None
+    sigma: float | None = None
+    model: str = "landscapes-128"
+    steps: int = 40
+    sampler: str = "dpm-2m-sde"
+    repeats: int = 1
+    variants: int = 1
+    seed: int | None = None
+    size: int | None = None
+    context: float = 0.5
+    grow: float | None = None
+    feather: float | None = None
+    invert_mask: bool = False
+    at: tuple[int, int] | None = None
+    scale: float = 1.0
+    device: str = "auto"
+    precision: str = "auto"
+    raw_weights: bool = False
+    sigma_max: float | None = None
+    offline: bool = False
+    overwrite: bool = False
+    animate: str | None = None
+    animate_every: int | None = None
+    animate_state: str = "x"
+
+
+@dataclass(frozen=True)
+class RetouchedFile:
+    """One picture that was painted and written, and how."""
+
+    output: str
+    recipe: dict[str, Any]
+
+    def to_json(self) -> str:
+        return json.dumps({"output": self.output, **self.recipe})
+
+
+def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress: bool) -> Iterator[RetouchedFile]:
+    """Edit or composite, once for each variant, and write the pictures.
+
+    Args:
+        job: the options.
+        say: takes lines about what is done.
+        show_progress: draw a progress bar on standard error if it is a terminal.
+
+    Raises:
+        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+    """
+    inputs = [name for name in (job.picture, job.layer, job.mask) if name is not None]
+    if inputs.count("-") > 1:
+        raise SdeditError("standard input can be one of the pictures only")
+    place = Path("picture.png" if job.picture == "-" else job.picture)
+    default = place.with_name(f"{place.stem}-{'edited' if job.task == 'edit' else 'composite'}.png")
+    outputs = find_outputs(job.output, default, inputs, _SUFFIXES, job.variants, job.overwrite)
+    film = find_animation(job.animate, outputs, inputs, job.overwrite)
+    source, layer, mask = _read(job)
+    for output in outputs:
+        _check_format(output, source)
+
+    # Only now what takes seconds: everything above can fail at once.
+    from tqdm import tqdm
+
+    from sdedit.altering import Surroundings
+    from sdedit.animation import Animation
+    from sdedit.blending import region_guide
+    from sdedit.checkpoints import load_model
+    from sdedit.recipe import save_picture
+    from sdedit.retouching import retouch
+    from sdedit.runtime import keep_freed_memory
+    from sdedit.samplers import Evaluation, step_count
+
+    keep_freed_memory()
+    model = load_model(
+        job.model,
+        job.device,
+        job.precision,
+        raw_weights=job.raw_weights,
+        sigma_max=job.sigma_max,
+        offline=job.offline,
+        show_progress=show_progress,
+    )
+    try:
+        step_count(job.sampler, job.steps)
+        t0 = start_time(model, job.t0, job.sigma)
+        altered = _alter(job, source, layer, mask, Surroundings(model.native_size, job.size, job.context, job.grow))
+    except ValueError as error:
+        raise SdeditError(str(error)) from error
+    seed = secrets.randbelow(2**32) if job.seed is None else job.seed
+    for line in _story(job, model, source, altered, t0, seed):
+        say(line)
+    evaluations = job.steps * job.repeats * job.variants
+    with tqdm(total=evaluations, unit="step", leave=False, disable=None if show_progress else True) as bar:
+        for variant, output in enumerate(outputs):
+            animation = None
+            if film and variant == 0:
+                guide = region_guide(source, altered.colours, altered.plan)
+                animation = Animation(guide, job.steps * job.repeats, job.animate_every, job.animate_state)
+
+            def on_step(evaluation: Evaluation, animation: Animation | None = animation) -> None:
+                bar.update()
+                if animation:
+                    animation.add(evaluation)
+
+            picture, painted = retouch(
+                model, source, altered, t0, job.steps, job.sampler, seed + variant, job.repeats,
+                feather=job.feather, on_step=on_step,
+            )  # fmt: skip
+            recipe = _recipe(job, model, altered, t0, seed + variant)
+            suffix = ".png" if output is None else output.suffix.lower()
+            metadata = {**source.metadata(), **({"lossless": True} if suffix == ".webp" else {})}
+            write_output(output, partial(save_picture, picture, suffix=suffix, recipe=recipe, **metadata))
+            if film and animation:
+                animation.write(film, painted)
+            yield RetouchedFile(str(output or "-"), recipe.to_dict())
+
+
+def start_time(model: ScoreModel, t0: float, sigma: float | None) -> float:
+    """t0, or the time of sigma if that is given instead.
+
+    Raises:
+        ValueError: if sigma is not above the model's lowest noise level, or above its highest.
+    """
+    if sigma is None:
+        return t0
+    time = model.schedule.t(sigma)
+    if time == 0:
+        raise ValueError(f"sigma must lie above {model.schedule.sigma_min:g}, the model's lowest noise level")
+    return time
+
+
+def _read(job: RetouchJob) -> tuple[Source, Image.Image, np.ndarray | None]:
+    from sdedit.guide import open_picture
+    from sdedit.mask import mask_values
+    from sdedit.source import open_layer, open_source
+
+    source = open_source(*open_input(job.picture))
+    layer = open_layer(*open_input(job.layer))
+    if job.mask is None:
+        return source, layer, None
+    mask = mask_values(open_picture(*open_input(job.mask), background="black"))
+    return source, layer, 1 - mask if job.invert_mask else mask
+
+
+def _check_format(output: Path | None, source: Source) -> None:
+    if output is None or not source.has_alpha:
+        return
+    suffix = output.suffix.lower()
+    if suffix in (*_LOSSY, ".bmp"):
+        raise SdeditError(f"cannot write {output}: {source.name} has transparency; name a .png, .webp or .tiff file")
+
+
+def _alter(
+    job: RetouchJob, source: Source, layer: Image.Image, mask: np.ndarray | None, around: Surroundings
+) -> Alteration:
+    from sdedit.altering import with_patch, with_strokes
+
+    if job.task == "edit":
+        return with_strokes(source, layer, mask, around)
+    return with_patch(source, layer, mask, around, job.at, job.scale)
+
+
+def _story(
+    job: RetouchJob, model: ScoreModel, source: Source, altered: Alteration, t0: float, seed: int
+) -> Iterator[str]:
+    for note in model.notes:
+        yield f"{model.name}: {note}"
+    if source.note:
+        yield source.note
+    plan = altered.plan
+    left, top, right, bottom = plan.box
+    if (altered.mask == 1).all():
+        yield "the mask is white everywhere: this does what sdedit paint does"
+    seeds = f"seed {seed}" if job.variants == 1 else f"seeds {seed} to {seed + job.variants - 1}"
+    yield (
+        f"{model.name}: region {right - left}x{bottom - top} px at {left},{top} of {source.size[0]}x{source.size[1]}, "
+        f"painted at {plan.size[0]}x{plan.size[1]} px, t0 {t0:.4g}, sigma(t0) {model.schedule.sigma(t0):.4g}, "
+        f"{job.steps} steps of {job.sampler}, {seeds}"
+    )
+    if plan.scale > 1.5:
+        yield f"the painted part is enlarged {plan.scale:.1f} times and will be softer than the picture round it"
+    if job.output and Path(job.output).suffix.lower() in _LOSSY:
+        yield f"{job.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
+
+
+def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, seed: int) -> Any:
+    from sdedit.recipe import RetouchRecipe
+    from sdedit.runtime import precision_name
+
+    return RetouchRecipe(
+        version=__version__,
+        model=model.name,
+        checksum=model.checksum,
+        guide=Path(job.picture).name,
+        width=altered.plan.size[0],
+        height=altered.plan.size[1],
+        t0=t0,
+        sigma=model.schedule.sigma(t0),
+        steps=job.steps,
+        sampler=job.sampler,
+        repeats=job.repeats,
+        seed=seed,
+        precision=precision_name(model.dtype),
+        sigma_max=model.schedule.sigma_max,
+        raw_weights=job.raw_weights,
+        task=job.task,
+        layer=Path(job.layer).name,
+        mask="" if job.mask is None else Path(job.mask).name,
+        invert_mask=job.invert_mask,
+        region=altered.plan.box,
+        context=job.context,
+        grow=job.grow,
+        feather=job.feather,
+        at=job.at,
+        scale=job.scale if job.task == "composite" else None,
+    )
