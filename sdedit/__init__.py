@@ -4,9 +4,14 @@ Meng et al. 2021 (arXiv 2108.01073). The parts, each usable on its own, the lowe
 
     sdedit.cli             the command line
     sdedit.jobs            painting files: one, a folder, a fleet's share
+    sdedit.evaluation      how realistic and how faithful results are
     sdedit.painting        paint: a picture or tensor in, a painted one out
+    sdedit.retouching      edit, composite: a picture with strokes or a pasted part in, one picture out
+    sdedit.altering        strokes and patches, and the mask that follows from them
+    sdedit.blending        the region round the mask to the model and back
+    sdedit.sweetspot       a t0 for a guide
     sdedit.guide           picture files to guides and back
-    sdedit.editing         the algorithm: perturb, then run the reverse SDE
+    sdedit.editing         the algorithms: perturb, then run the reverse SDE, inside a mask or everywhere
     sdedit.samplers        steps of the reverse SDE
     sdedit.model           the score model: denoiser and score
     sdedit.preconditioning network to denoiser
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from sdedit.jobs.results import PaintedFile
     from sdedit.model import ScoreModel
     from sdedit.painting import paint
+    from sdedit.retouching import composite, edit
     from sdedit.schedule import VESchedule
 
 __version__ = "0.1.0"
@@ -36,6 +42,8 @@ __all__ = [
     "SdeditError",
     "VESchedule",
     "__version__",
+    "composite",
+    "edit",
     "load_model",
     "paint",
     "paint_files",
@@ -46,6 +54,8 @@ _HOMES = {
     "ScoreModel": "sdedit.model",
     "SdeditError": "sdedit.errors",
     "VESchedule": "sdedit.schedule",
+    "composite": "sdedit.retouching",
+    "edit": "sdedit.retouching",
     "load_model": "sdedit.checkpoints",
     "paint": "sdedit.painting",
     "paint_files": "sdedit.jobs.folder",

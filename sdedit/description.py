@@ -28,6 +28,7 @@ def describe(
 
     from sdedit.checkpoints import load_model
     from sdedit.checkpoints.published import count_parameters
+    from sdedit.sweetspot import CALIBRATION, calibration_of
 
     model = load_model(
         name_or_path,
@@ -41,7 +42,7 @@ def describe(
     pyramids = f"input {config.input_pyramid}, output {config.output_pyramid}"
     facts = {
         "model": model.name,
-        **{key: value for key, value in model.card.items() if key != "name"},
+        **{key: value for key, value in model.card.items() if key not in ("name", CALIBRATION)},
         "native size": f"{model.native_size} px",
         "size multiple": f"{model.size_multiple} px",
         "sigma": f"{model.schedule.sigma_min:g} to {model.schedule.sigma_max:g}",
@@ -55,6 +56,8 @@ def describe(
         "pyramids": pyramids,
         "checksum": model.checksum,
     }
+    if CALIBRATION in model.card:
+        facts["calibrated"] = f"on {calibration_of(model).photographs} photographs"
     if model.notes:
         facts["assumed"] = "; ".join(model.notes)
     return facts

@@ -9,11 +9,15 @@ import click
 
 from sdedit import __version__
 from sdedit.cli.bench import bench
+from sdedit.cli.evaluate import evaluate
 from sdedit.cli.info import info
 from sdedit.cli.models import models
 from sdedit.cli.paint import paint
 from sdedit.cli.rebuild import rebuild
 from sdedit.cli.replay import replay
+from sdedit.cli.retouch import composite, edit
+from sdedit.cli.strokes import strokes
+from sdedit.cli.sweep import sweep
 from sdedit.cli.train import train
 from sdedit.errors import InterruptedWorkError, SdeditError, is_out_of_memory
 
@@ -32,7 +36,20 @@ def commands() -> None:
     """Turn rough colour strokes into realistic pictures."""
 
 
-for _command in (paint, replay, info, rebuild, models, train, bench):
+for _command in (
+    paint,
+    edit,
+    composite,
+    sweep,
+    evaluate,
+    strokes,
+    replay,
+    info,
+    rebuild,
+    models,
+    train,
+    bench,
+):
     commands.add_command(_command)
 
 

@@ -90,3 +90,25 @@ def verify(model: str, raw_weights: bool, sigma_max: float | None, offline: bool
         [{name: float(f"{value:.4g}") for name, value in asdict(check).items()} for check in verify_model(loaded)],
         as_json,
     )
+
+
+@models.command()
+@_MODEL
+@click.argument("photos", type=click.Path(path_type=Path))
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(path_type=Path),
+    help="The .safetensors file to write. [default: MODEL itself, if it is a file of sdedit's own]",
+)
+@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+def calibrate(model: str, photos: Path, output: Path | None, overwrite: bool) -> None:
+    """Measure how well MODEL denoises PHOTOS and keep it in the model's file, for --t0 auto.
+
+    PHOTOS is a folder or tar archive of photographs that MODEL has not learnt from, at least 8, better 50; at most 100
+    of them are measured. `sdedit train` does this by itself.
+    """
+    from sdedit.checkpoints.calibrating import calibrate_checkpoint
+
+    file, count = calibrate_checkpoint(model, photos, output, overwrite)
+    click.echo(f"{file}: calibrated on {count} photographs", err=True)

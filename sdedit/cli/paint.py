@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sdedit.cli.config import drop_overruled, read_config, write_config
-from sdedit.cli.options import T0, Colour, Shard, Sigma, Size, sampling_options, weights_options
+from sdedit.cli.options import T0, Colour, Shard, Sigma, Size, animation_options, sampling_options, weights_options
 from sdedit.cli.running import print_results, say
 
 
@@ -37,9 +37,10 @@ from sdedit.cli.running import print_results, say
 @click.option("--exclude", metavar="PATTERN", multiple=True, help="Of a folder, leave out names that fit.")
 @click.option(
     "--t0",
-    type=T0(),
+    type=T0(auto=True),
     help="How much of the guide is given up to noise, above 0 to 1: more is more "
-    "realistic and less faithful. [default: 0.5]",
+    "realistic and less faithful. Or auto, as much as the model needs to take the guide for a photograph, "
+    "within 0.3 to 0.6; auto:LOW:HIGH sets other bounds. [default: 0.5]",
 )
 @click.option("--sigma", type=Sigma(), help="The same as a noise level, for pictures in [0, 1]; instead of --t0.")
 @click.option("--model", default="landscapes-128", show_default=True, help="Name of a model, or a checkpoint file.")
@@ -94,6 +95,7 @@ from sdedit.cli.running import print_results, say
     help="Of the network's body; auto takes bf16 where the device is fast at it.",
 )
 @weights_options
+@animation_options
 @click.option("--overwrite", is_flag=True, help="Replace output that exists; in a folder, paint everything again.")
 @click.option("--skip-existing", is_flag=True, help="Leave output that exists as it is, whatever it was painted with.")
 @click.option(

@@ -28,7 +28,7 @@ from sdedit.jobs.results import PaintedFile
 from sdedit.model import ScoreModel
 from sdedit.pixels import to_picture, to_tensor
 from sdedit.recipe import Recipe, save_picture
-from sdedit.samplers import step_count
+from sdedit.samplers import Evaluation, step_count
 
 _WRITERS = 2
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next picture would not fit either
@@ -63,7 +63,7 @@ class Engine:
         windows: Iterable[Window],
         ledger: Ledger | None,
         say: Callable[[str], object] = lambda line: None,
-        on_step: Callable[[], object] = lambda: None,
+        on_step: Callable[[Evaluation], object] = lambda evaluation: None,
     ) -> Generator[PaintedFile, None, None]:
         """Paint windows, write the pictures, and tell what became of each.
 
@@ -100,7 +100,7 @@ class Engine:
             writers.shutdown(wait=True)  # what is painted is written, even if the rest is given up
 
     def _paint_batch(
-        self, batch: Batch, say: Callable[[str], object], on_step: Callable[[], object]
+        self, batch: Batch, say: Callable[[str], object], on_step: Callable[[Evaluation], object]
     ) -> Iterator[tuple[Item, Image.Image | None, Recipe, float]]:
         multiple = self.model.size_multiple
         height, width = (max(size[axis] for size in _sizes(batch)) for axis in (1, 0))
@@ -135,7 +135,7 @@ class Engine:
                 yield item, picture, recipe, seconds
             start += together
 
-    def _try(self, guides: Tensor, seeds: list[int], on_step: Callable[[], object]) -> Tensor | None:
+    def _try(self, guides: Tensor, seeds: list[int], on_step: Callable[[Evaluation], object]) -> Tensor | None:
         """Painted guides (B, 3, H, W) on the CPU, or None if they do not fit into memory."""
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         try:
@@ -146,7 +146,7 @@ class Engine:
                 generators,
                 self.settings.sampler,
                 self.settings.repeats,
-                lambda evaluation: on_step(),
+                on_step,
             ).cpu()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):

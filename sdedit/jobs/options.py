@@ -25,6 +25,8 @@ class PaintOptions:
     """The options of `sdedit paint`, by the same names; None leaves the choice to the model or the device.
 
     Attributes:
+        t0: start time; (low, high) lets the model choose between the two, for a single guide.
+        animate: the animation to write of a single guide, a frame every `animate_every` evaluations of "x" or "D".
         model: what `sdedit.load_model` takes, or a model it returned; `device` to `offline` are for the former.
         batch: most guides that go through the network at once; None is 8 for a folder and 1 for a single guide.
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.listing`).
@@ -34,7 +36,7 @@ class PaintOptions:
         shard: (i, n), paint only the i-th of n shares of a folder; i counts from 0, and n means the same as 0.
     """
 
-    t0: float | None = None
+    t0: float | tuple[float, float] | None = None
     sigma: float | None = None
     model: str | Path | ScoreModel = "landscapes-128"
     quality: str | None = None
@@ -58,6 +60,9 @@ class PaintOptions:
     skip_existing: bool = False
     shard: tuple[int, int] | None = None
     tune_allocator: bool = False
+    animate: str | None = None
+    animate_every: int | None = None
+    animate_state: str = "x"
 
     def check(self) -> None:
         """Refuse what can be refused without a model.
@@ -176,6 +181,8 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
         sampling = choose_sampling(options.quality, options.sampler, options.steps, options.grid)
         steps = step_count(sampling.sampler, sampling.steps)
         t0 = options.t0
+        if isinstance(t0, tuple):
+            raise ValueError("t0 auto takes a single guide; give a number for several")
         if t0 is None:
             t0 = _DEFAULT_T0 if options.sigma is None else model.schedule.t(options.sigma)
         if options.sigma is not None and t0 == 0:

@@ -53,6 +53,8 @@ def run_paint_job(
 
         yield from watch_guide(guides[0], output, options, tell, show)
         return
+    if options.animate is not None:
+        raise SdeditError("--animate shows a single guide; leave it out for several")
     if output is None or output == "-" or "-" in guides:
         named = "several guides" if len(guides) != 1 else f"the folder {guides[0]}"
         raise SdeditError(f"{named} cannot go through a pipe or beside the guides; name a folder with --output")

@@ -5,13 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 
 from sdedit.errors import SdeditError
 from sdedit.guide import PICTURE_SUFFIXES
 from sdedit.jobs.listing import Item, numbered
-from sdedit.jobs.options import PaintOptions, draw_seed
+from sdedit.jobs.options import PaintOptions, draw_seed, load_job_model
 from sdedit.jobs.results import PaintedFile
+from sdedit.places import find_animation
 
 _OUTPUT_SUFFIXES = PICTURE_SUFFIXES - {".gif"}
 
@@ -36,6 +38,7 @@ def paint_guide(
     """
     options.check()
     files = output_files(guide, output, options)
+    film = find_animation(options.animate, files, [guide], options.overwrite)
     there = {file for file in files if file is not None and options.skip_existing and file.exists()}
     yield from (PaintedFile(guide, str(file), "skipped") for file in files if file in there)
     if there == set(files):
@@ -48,11 +51,23 @@ def paint_guide(
     # Only now what takes seconds: everything above can fail at once.
     from tqdm import tqdm
 
+    from sdedit.animation import Animation
     from sdedit.jobs.engine import load_engine
+    from sdedit.samplers import Evaluation
 
+    if isinstance(options.t0, tuple):
+        from sdedit.pixels import to_tensor
+        from sdedit.sweetspot import suggest_t0
+
+        known = load_job_model(options, options.device, show_progress)
+        guide_alone = to_tensor(opened.at(options.size or known.native_size).picture)
+        options = replace(options, model=known, t0=suggest_t0(known, guide_alone, *options.t0).t0)
     engine = load_engine(options, options.device, say, show_progress)
     settings, model = engine.settings, engine.model
     fitted = opened.at(settings.size)
+    animation = None
+    if film is not None:
+        animation = Animation(fitted.picture, engine.evaluations, options.animate_every, options.animate_state)
     seed = draw_seed() if options.seed is None else options.seed
     items = [Item(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
     batches = make_batches([(item, fitted) for item in items], set(items), model.size_multiple, options.batch or 1)
@@ -66,12 +81,20 @@ def paint_guide(
         )
     total, hidden = engine.evaluations * len(batches), None if show_progress else True
     with tqdm(total=total, unit="step", leave=False, disable=hidden) as bar:
-        results = engine.paint([Window(batches)], None, say or (lambda line: None), bar.update)
+
+        def on_step(evaluation: Evaluation) -> None:
+            if animation:
+                animation.add(evaluation)
+            bar.update()
+
+        results = engine.paint([Window(batches)], None, say or (lambda line: None), on_step)
         with closing(results):
             for result in results:
                 if result.error:
                     raise SdeditError(result.error)
                 yield result
+    if film and animation:
+        animation.write(film)
 
 
 def output_files(guide: str, output: str | None, options: PaintOptions) -> list[Path | None]:

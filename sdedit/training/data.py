@@ -35,7 +35,7 @@ def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str
         SdeditError: if there is no such folder or archive, or no readable picture in it.
     """
     pictures, bad = [], []
-    for name, file in _files(path):
+    for name, file in photograph_files(path):
         try:
             picture = open_picture(file, name)
         except SdeditError:
@@ -51,7 +51,12 @@ def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str
     return pictures, bad
 
 
-def _files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
+    """Names and contents of the picture files in a folder (and its subfolders) or tar archive, in order of name.
+
+    Raises:
+        SdeditError: if it is neither.
+    """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():

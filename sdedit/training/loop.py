@@ -9,6 +9,7 @@ import signal
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 
@@ -21,6 +22,7 @@ from sdedit.errors import SdeditError
 from sdedit.files import reason, write_atomically
 from sdedit.model import ScoreModel
 from sdedit.network import NCSNpp
+from sdedit.sweetspot import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.config import TrainConfig
 from sdedit.training.data import Picture, centre_squares, random_batch
 from sdedit.training.optimiser import Optimiser, update_average
@@ -131,6 +133,7 @@ class Trainer:
             return stop[0]
         self.validate()
         self.preview()
+        self.calibrate()
         return None
 
     def _batch(self) -> tuple[float, int]:
@@ -184,6 +187,15 @@ class Trainer:
             row = [self.progress.seconds / 60, mean, *errors.values()]
             minutes, *rest = (f"{value:.4f}" for value in row)
             writer.writerow([minutes, self.progress.pictures, *rest])
+
+    def calibrate(self) -> None:
+        """Keep the validation photographs' denoising errors in the model's file, if there are enough of them."""
+        if len(self.validation) < LEAST_PHOTOGRAPHS:
+            return
+        model = self.model()
+        calibration = calibrate(model, self.validation)
+        model = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
+        save_checkpoint(model, self.folder / "model.safetensors", torch.float16)
 
     def preview(self) -> None:
         """Write a sheet of photograph | strokes | painted."""

@@ -1,0 +1,65 @@
+"""`sdedit evaluate`: realism and faithfulness over t0, for a set of guides."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from sdedit.cli.options import T0Range, model_options, solver_options
+from sdedit.cli.printing import print_facts
+
+_PLACE = click.Path(path_type=Path)
+
+
+@click.command(short_help="Measure realism (KID) and faithfulness (L2) over t0.")
+@click.argument("guides", type=_PLACE)
+@click.argument("photos", type=_PLACE)
+@click.option(
+    "--t0",
+    type=T0Range(),
+    default="0.1:0.9:0.1",
+    show_default=True,
+    help="FROM:TO:STEP, both ends included, or values with commas between them.",
+)
+@click.option(
+    "--features",
+    type=click.Choice(["inception", "efficientnet-lite0"]),
+    default="inception",
+    show_default=True,
+    help="What KID compares: Inception, as in the paper, downloaded at first use; or EfficientNet-Lite0, which needs "
+    "no download. The values of the two cannot be compared.",
+)
+@click.option("--limit", type=click.IntRange(1), help="Paint at most so many of the guides, evenly spread over all.")
+@click.option("-o", "--output", default="evaluation.csv", show_default=True, help="Table to write, a .csv file.")
+@click.option("--plot", is_flag=True, help="Also plot both over t0, as OUTPUT with .png.")
+@click.option(
+    "--mask",
+    type=_PLACE,
+    help="Measure an edit instead: GUIDES is the edited picture, PHOTOS the picture before, and what is compared is "
+    "what this mask keeps, where it is black: pixels changed, L2, RMSE and LPIPS.",
+)
+@solver_options(steps=20, sampler="dpm-2m-sde")
+@model_options
+@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+def evaluate(quiet: bool, seed: int | None, mask: Path | None, **options: Any) -> None:
+    """Paint the stroke paintings GUIDES at each t0, and compare them with photographs and with themselves.
+
+    GUIDES and PHOTOS are folders or tar archives of at least 10 pictures each, better hundreds; `sdedit strokes` makes
+    guides from photographs. KID says how far the paintings are from PHOTOS as a whole, with its standard error; L2 how
+    far each is from its guide, on average. The table's first row, t0 = 0, is GUIDES as they are. Seeds count from
+    SEED, 0 unless told otherwise. Prints the names of the files written.
+    """
+    say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+    if mask is not None:
+        from sdedit.evaluation.edits import measure_edit
+
+        print_facts(measure_edit(options["guides"], options["photos"], mask, say), as_json=False)
+        return
+
+    from sdedit.evaluation.job import EvaluateJob, run_evaluate_job
+
+    for file in run_evaluate_job(EvaluateJob(**options, seed=seed or 0), say, show_progress=not quiet):
+        click.echo(file)

@@ -1,0 +1,41 @@
+"""`sdedit sweep`: one guide at many t0."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from sdedit.cli.options import Colour, Size, T0Range, model_options, solver_options
+
+
+@click.command(short_help="Paint a guide over a range of t0: a contact sheet and a table.")
+@click.argument("guide")
+@click.option(
+    "--t0",
+    type=T0Range(),
+    default="0.2:0.8:0.1",
+    show_default=True,
+    help="FROM:TO:STEP, both ends included, or values with commas between them.",
+)
+@click.option("--seeds", type=click.IntRange(1, 1000), default=1, show_default=True, help="Paintings at each t0.")
+@click.option(
+    "-o", "--output", help="Contact sheet to write, a .png file; the table is beside it. Default: GUIDE-sweep.png."
+)
+@click.option("--plot", is_flag=True, help="Also plot faithfulness, L2 over t0, as OUTPUT-plot.png.")
+@click.option("--size", type=Size(), help="As in sdedit paint. [default: the model's native size]")
+@click.option("--background", type=Colour(), default="white", show_default=True, help="As in sdedit paint.")
+@solver_options(steps=40, sampler="dpm-2m-sde")
+@model_options
+@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
+@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+def sweep(quiet: bool, **options: Any) -> None:
+    """Paint GUIDE at each t0, and show all paintings on a sheet with t0, sigma and the L2 distance to GUIDE.
+
+    Prints the names of the files written. All t0 share the seeds, so that paintings in a row have the same noise.
+    """
+    from sdedit.sweeping import SweepJob, run_sweep_job
+
+    say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+    for file in run_sweep_job(SweepJob(**options), say, show_progress=not quiet):
+        click.echo(file)
