@@ -60,8 +60,7 @@ def test_killed_at_random_moments(options: list[object], tmp_path: Path) -> None
 def test_parts_of_dead_writers_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
     code = """if True:
         import pathlib, sys, time
-        from sdedit.checkpoints import save_checkpoint
-from sdedit.files import write_atomically
+        from sdedit.files import write_atomically
         def write(file):
             file.write(b"half"); file.flush(); print("writing", flush=True); time.sleep(60)
         write_atomically(pathlib.Path(sys.argv[1]), write)"""
