@@ -11,6 +11,7 @@ Meng et al. 2021 (arXiv 2108.01073). The parts, each usable on its own, the lowe
     sdedit.blending        the region round the mask to the model and back
     sdedit.sweetspot       a t0 for a guide
     sdedit.guide           picture files to guides and back
+    sdedit.coarse_to_fine  sizes beyond the model's native one
     sdedit.editing         the algorithms: perturb, then run the reverse SDE, inside a mask or everywhere
     sdedit.samplers        steps of the reverse SDE
     sdedit.model           the score model: denoiser and score

@@ -8,8 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import torch
 from PIL import Image
+from torch import Tensor
+from torch.nn import functional as F
 
 from sdedit.files import write_atomically
 from sdedit.pixels import to_picture, to_tensor
@@ -43,7 +44,7 @@ class Animation:
         if self._every < 1 or state not in STATES:
             raise ValueError(f"a frame every 1 and more evaluations, of {' or '.join(STATES)}")
         self._guide, self._state, self._evaluations = guide, state, evaluations
-        self._noise: torch.Tensor | None = None
+        self._noise: Tensor | None = None
         self._levels: list[float] = []  # of the frames
         self._back: list[Image.Image] = []
         self._seen = 0
@@ -54,7 +55,7 @@ class Animation:
             return
         if self._seen % self._every == 0:
             width, height = self._guide.size
-            x, d = (state[0, :, :height, :width].float().to("cpu") for state in (evaluation.x, evaluation.d))
+            x, d = (_at_size(state[:1], height, width)[0].to("cpu") for state in (evaluation.x, evaluation.d))
             if self._noise is None:
                 self._noise = (x - to_tensor(self._guide)) / evaluation.sigma
             self._levels.append(evaluation.sigma)
@@ -73,7 +74,7 @@ class Animation:
         assert self._noise is not None
         if result is None:
             width, height = self._guide.size
-            result = to_picture(self._last[0, :, :height, :width])
+            result = to_picture(_at_size(self._last[:1], height, width)[0])
         guide = to_tensor(self._guide)
         first_way = self._levels.index(min(self._levels)) + 1  # a repeat starts from high noise again
         there = [to_picture(guide + sigma * self._noise) for sigma in reversed(self._levels[:first_way])]
@@ -89,3 +90,10 @@ class Animation:
         if kind == "WEBP":
             options["quality"] = 90
         write_atomically(path, partial(frames[0].save, format=kind, **options))
+
+
+def _at_size(state: Tensor, height: int, width: int) -> Tensor:
+    """A padded state (1, 3, H, W) cut to size; that of a coarser pass enlarged, its pixels left to be seen."""
+    if state.shape[-2] < height or state.shape[-1] < width:
+        return F.interpolate(state, (height, width), mode="nearest")
+    return state[..., :height, :width]

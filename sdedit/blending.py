@@ -14,8 +14,9 @@ from sdedit.guide import working_size
 from sdedit.mask import bounding_box, fade
 from sdedit.model import ScoreModel
 from sdedit.pixels import to_picture, to_tensor
+from sdedit.quality import Sampling
 from sdedit.region import Box, region_box
-from sdedit.samplers import Evaluation, step_count
+from sdedit.samplers import Evaluation
 from sdedit.source import Source
 
 
@@ -61,11 +62,9 @@ def change_region(
     detail: np.ndarray,
     plan: Plan,
     t0: float,
-    steps: int,
-    sampler: str,
+    sampling: Sampling,
     seed: int,
     repeats: int = 1,
-    grid: str = "uniform",
     feather: float | None = None,
     on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> tuple[Image.Image, Image.Image]:
@@ -81,7 +80,8 @@ def change_region(
         mask: (H, W) float32 in [0, 1], not empty; 1 may change fully.
         detail: (H, W) float32 in [0, 1], how much of the altered picture's fine detail is kept.
         plan: as from `plan_region`.
-        t0: as in `sdedit.paint`, like steps, sampler, seed, repeats, grid and on_step.
+        t0: as in `sdedit.paint`, like seed, repeats and on_step.
+        sampling: how the reverse SDE is solved.
         feather: over how many pixels inside the mask the painted part fades into the source; None is two of the
             model's pixels.
 
@@ -93,9 +93,9 @@ def change_region(
     here = np.s_[top:bottom, left:right]
     guide = region_guide(source, altered, plan)
     small_mask = torch.from_numpy(_shrink_mask(mask[here], plan.size))[None, None]
-    sigmas = model.schedule.levels(t0, step_count(sampler, steps), grid)
+    sigmas = model.schedule.levels(t0, sampling.level_count, sampling.grid)
     generator = torch.Generator().manual_seed(seed)
-    pixels = edit(model, to_tensor(guide)[None], small_mask, sigmas, [generator], sampler, repeats, on_step)[0]
+    pixels = edit(model, to_tensor(guide)[None], small_mask, sigmas, [generator], sampling.sampler, repeats, on_step)[0]
     painted = to_picture(pixels)
 
     full = (right - left, bottom - top)

@@ -39,7 +39,7 @@ def synthesise(
         (B, 3, H, W) float32 in [0, 1], on the model's device.
     """
     height, width = guide.shape[-2:]
-    x = _pad(guide, model)
+    x = pad(guide, model)
     for _ in range(repeats):
         x = x + float(sigmas[0]) * gaussian_noise(x, generator)
         x = sample(model.denoise, x, sigmas, generator, sampler, on_step)
@@ -84,7 +84,7 @@ def edit(
     if not ((mask >= 0) & (mask <= 1)).all():
         raise ValueError("a mask's values lie in [0, 1]")
     height, width = source.shape[-2:]
-    x, m = _pad(source, model), _pad(mask, model)
+    x, m = pad(source, model), pad(mask, model)
     start = start_levels(model.schedule, m, float(sigmas[0]))
     for _ in range(repeats):
         clean = x
@@ -110,7 +110,7 @@ def start_levels(schedule: VESchedule, mask: Tensor, sigma: float) -> Tensor:
     return torch.where(mask == 1, sigma, schedule.sigma(times))
 
 
-def _pad(picture: Tensor, model: ScoreModel) -> Tensor:
+def pad(picture: Tensor, model: ScoreModel) -> Tensor:
     """Repeat the edges to the next multiple of pixels the network takes; on the model's device."""
     height, width = picture.shape[-2:]
     multiple = model.size_multiple

@@ -7,33 +7,63 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+GRIDS = ("uniform", "karras")
+_SAMPLERS = ("euler-maruyama", "euler-maruyama-t", "ancestral", "dpm-2m-sde", "er-sde", "dpm-2m", "heun")
+
 
 @dataclass(frozen=True)
 class Sampling:
-    """A sampler of `sdedit.samplers`, N network evaluations, and a grid of `sdedit.schedule`."""
+    """How the reverse SDE is solved.
+
+    Attributes:
+        sampler: a key of `sdedit.samplers.SAMPLERS`.
+        steps: N, the number of network evaluations, at every t0.
+        grid: how they are spread over the noise levels; see `sdedit.schedule.VESchedule.levels`.
+
+    Raises:
+        ValueError: if the sampler or grid is unknown, N is below 1, or `heun` is given an even N.
+    """
 
     sampler: str
     steps: int
     grid: str
 
+    def __post_init__(self) -> None:
+        if self.sampler not in _SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(_SAMPLERS)}, not {self.sampler!r}")
+        if self.grid not in GRIDS:
+            raise ValueError(f"grid must be one of {', '.join(GRIDS)}, not {self.grid!r}")
+        if self.steps < 1:
+            raise ValueError(f"steps must be at least 1, not {self.steps}")
+        if self.sampler == "heun" and self.steps % 2 == 0:
+            raise ValueError(f"heun takes an odd number of steps, such as {self.steps - 1} or {self.steps + 1}")
+
+    @property
+    def level_count(self) -> int:
+        """Noise levels above 0: N, but for `heun`, which evaluates twice in all steps but the last."""
+        return (self.steps + 1) // 2 if self.sampler == "heun" else self.steps
+
+    def __str__(self) -> str:
+        return f"{self.steps} steps of {self.sampler}"
+
 
 QUALITIES = {
     "fast": Sampling("er-sde", 15, "karras"),
-    "balanced": Sampling("er-sde", 30, "karras"),
+    "balanced": Sampling("er-sde", 20, "karras"),
     "best": Sampling("euler-maruyama", 500, "uniform"),  # the paper's own setting
 }
 
 # What each sampler gets unless told otherwise: few steps for the second order, many for the first.
 SAMPLINGS = {
-    "euler-maruyama": Sampling("euler-maruyama", 250, "uniform"),
+    "euler-maruyama": Sampling("euler-maruyama", 500, "uniform"),
     "euler-maruyama-t": Sampling("euler-maruyama-t", 500, "uniform"),
     "ancestral": Sampling("ancestral", 100, "uniform"),
-    "dpm-2m-sde": Sampling("dpm-2m-sde", 30, "karras"),
-    "er-sde": Sampling("er-sde", 30, "karras"),
-    "dpm-2m": Sampling("dpm-2m", 30, "karras"),
-    "heun": Sampling("heun", 31, "karras"),
+    "dpm-2m-sde": Sampling("dpm-2m-sde", 20, "karras"),
+    "er-sde": Sampling("er-sde", 20, "karras"),
+    "dpm-2m": Sampling("dpm-2m", 20, "karras"),
+    "heun": Sampling("heun", 21, "karras"),
 }
-DEFAULT = SAMPLINGS["euler-maruyama"]
+DEFAULT = QUALITIES["balanced"]
 
 
 def choose_sampling(
@@ -44,11 +74,10 @@ def choose_sampling(
     Args:
         quality: a key of QUALITIES; None leaves the choice to the sampler.
         sampler: a key of SAMPLINGS; None is that of the quality, or DEFAULT.
-        steps: N, network evaluations.
-        grid: a member of `sdedit.schedule.GRIDS`.
+        steps, grid: as in `Sampling`.
 
     Raises:
-        ValueError: if a quality or sampler is unknown, or both are given.
+        ValueError: as `Sampling`, or if a quality is unknown, or quality and sampler are given.
     """
     if quality is not None and sampler is not None:
         raise ValueError("quality and sampler choose the same thing; give one of them")

@@ -43,6 +43,7 @@ class Recipe:
     sigma_max: float
     raw_weights: bool
     grid: str = "uniform"
+    passes: int = 1
     background: str = "white"
     guide_checksum: str = ""  # SHA-256 of the guide's file
     model_source: str = ""  # what the model was asked for by: a name, a file, a place on the hub

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from sdedit import __version__
 from sdedit.errors import SdeditError
 from sdedit.places import find_animation, find_outputs, open_input, write_output
+from sdedit.quality import DEFAULT, Sampling
 
 if TYPE_CHECKING:
     import numpy as np
@@ -45,8 +46,7 @@ class RetouchJob:
     output: str | None = None
     sigma: float | None = None
     model: str = "landscapes-128"
-    steps: int = 40
-    sampler: str = "dpm-2m-sde"
+    sampling: Sampling = DEFAULT
     repeats: int = 1
     variants: int = 1
     seed: int | None = None
@@ -111,7 +111,7 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
     from sdedit.recipe import save_picture
     from sdedit.retouching import retouch
     from sdedit.runtime import keep_freed_memory
-    from sdedit.samplers import Evaluation, step_count
+    from sdedit.samplers import Evaluation
 
     keep_freed_memory()
     model = load_model(
@@ -124,7 +124,6 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
         show_progress=show_progress,
     )
     try:
-        step_count(job.sampler, job.steps)
         t0 = start_time(model, job.t0, job.sigma)
         altered = _alter(job, source, layer, mask, Surroundings(model.native_size, job.size, job.context, job.grow))
     except ValueError as error:
@@ -132,13 +131,15 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
     seed = secrets.randbelow(2**32) if job.seed is None else job.seed
     for line in _story(job, model, source, altered, t0, seed):
         say(line)
-    evaluations = job.steps * job.repeats * job.variants
-    with tqdm(total=evaluations, unit="step", leave=False, disable=None if show_progress else True) as bar:
+    evaluations = job.sampling.steps * job.repeats
+    with tqdm(
+        total=evaluations * job.variants, unit="step", leave=False, disable=None if show_progress else True
+    ) as bar:
         for variant, output in enumerate(outputs):
             animation = None
             if film and variant == 0:
                 guide = region_guide(source, altered.colours, altered.plan)
-                animation = Animation(guide, job.steps * job.repeats, job.animate_every, job.animate_state)
+                animation = Animation(guide, evaluations, job.animate_every, job.animate_state)
 
             def on_step(evaluation: Evaluation, animation: Animation | None = animation) -> None:
                 bar.update()
@@ -146,9 +147,8 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
                     animation.add(evaluation)
 
             picture, painted = retouch(
-                model, source, altered, t0, job.steps, job.sampler, seed + variant, job.repeats,
-                feather=job.feather, on_step=on_step,
-            )  # fmt: skip
+                model, source, altered, t0, job.sampling, seed + variant, job.repeats, job.feather, on_step
+            )
             recipe = _recipe(job, model, altered, t0, seed + variant)
             suffix = ".png" if output is None else output.suffix.lower()
             metadata = {**source.metadata(), **({"lossless": True} if suffix == ".webp" else {})}
@@ -218,7 +218,7 @@ def _story(
     yield (
         f"{model.name}: region {right - left}x{bottom - top} px at {left},{top} of {source.size[0]}x{source.size[1]}, "
         f"painted at {plan.size[0]}x{plan.size[1]} px, t0 {t0:.4g}, sigma(t0) {model.schedule.sigma(t0):.4g}, "
-        f"{job.steps} steps of {job.sampler}, {seeds}"
+        f"{job.sampling}, {seeds}"
     )
     if plan.scale > 1.5:
         yield f"the painted part is enlarged {plan.scale:.1f} times and will be softer than the picture round it"
@@ -239,8 +239,7 @@ def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, 
         height=altered.plan.size[1],
         t0=t0,
         sigma=model.schedule.sigma(t0),
-        steps=job.steps,
-        sampler=job.sampler,
+        **asdict(job.sampling),
         repeats=job.repeats,
         seed=seed,
         precision=precision_name(model.dtype),

@@ -10,6 +10,7 @@ from sdedit.altering import Alteration, Surroundings, with_patch, with_strokes
 from sdedit.blending import change_region
 from sdedit.mask import mask_values
 from sdedit.model import ScoreModel
+from sdedit.quality import Sampling, choose_sampling
 from sdedit.samplers import Evaluation
 from sdedit.source import Source, as_source
 
@@ -20,15 +21,16 @@ def edit(
     strokes: Image.Image,
     mask: Image.Image | None = None,
     t0: float = 0.45,
-    steps: int = 40,
-    sampler: str = "dpm-2m-sde",
+    quality: str | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    grid: str | None = None,
     seed: int = 0,
     repeats: int = 1,
     size: int | None = None,
     context: float = 0.5,
     grow: float | None = None,
     feather: float | None = None,
-    grid: str = "uniform",
     on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> Image.Image:
     """Stroke-based editing (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
@@ -43,7 +45,7 @@ def edit(
         mask: of the same size; white may change fully from t0 on, black is kept bit for bit, a grey of m in [0, 1]
             starts to change at m t0. None to find it from the strokes.
         t0: how much of the masked part is given up to noise, in (0, 1].
-        steps: as in `sdedit.paint`, like sampler, seed, repeats, grid and on_step.
+        quality: as in `sdedit.paint`, like steps, sampler, grid, seed, repeats and on_step.
         size: shorter side, in pixels, at which the region goes through the model; None is its native size.
         context: what goes through the model round the mask, as a share of its width and height on each side.
         grow: pixels by which the mask is grown; None is three of the model's for a mask that was found.
@@ -59,7 +61,8 @@ def edit(
     source = as_source(picture)
     values = None if mask is None else mask_values(mask)
     altered = with_strokes(source, strokes, values, Surroundings(model.native_size, size, context, grow))
-    return retouch(model, source, altered, t0, steps, sampler, seed, repeats, grid, feather, on_step)[0]
+    sampling = choose_sampling(quality, sampler, steps, grid)
+    return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
 
 
 def composite(
@@ -70,15 +73,16 @@ def composite(
     at: tuple[int, int] | None = None,
     scale: float = 1.0,
     t0: float = 0.35,
-    steps: int = 40,
-    sampler: str = "dpm-2m-sde",
+    quality: str | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    grid: str | None = None,
     seed: int = 0,
     repeats: int = 1,
     size: int | None = None,
     context: float = 0.5,
     grow: float | None = None,
     feather: float | None = None,
-    grid: str = "uniform",
     on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> Image.Image:
     """Image compositing: paste, then make it one picture (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
@@ -103,7 +107,8 @@ def composite(
     values = None if mask is None else mask_values(mask)
     around = Surroundings(model.native_size, size, context, grow)
     altered = with_patch(source, patch, values, around, at, scale)
-    return retouch(model, source, altered, t0, steps, sampler, seed, repeats, grid, feather, on_step)[0]
+    sampling = choose_sampling(quality, sampler, steps, grid)
+    return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
 
 
 def retouch(
@@ -111,16 +116,14 @@ def retouch(
     source: Source,
     altered: Alteration,
     t0: float,
-    steps: int,
-    sampler: str,
+    sampling: Sampling,
     seed: int,
     repeats: int = 1,
-    grid: str = "uniform",
     feather: float | None = None,
     on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> tuple[Image.Image, Image.Image]:
     """Paint what was altered; see `edit`. Returns the picture, and the region as it came from the model."""
     return change_region(
-        model, source, altered.colours, altered.mask, altered.detail, altered.plan, t0, steps, sampler, seed, repeats,
-        grid, feather, on_step,
+        model, source, altered.colours, altered.mask, altered.detail, altered.plan, t0, sampling, seed, repeats,
+        feather, on_step,
     )  # fmt: skip

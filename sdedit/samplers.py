@@ -95,23 +95,6 @@ SAMPLERS: dict[str, Coefficients] = {
 }
 
 
-def step_count(sampler: str, evaluations: int) -> int:
-    """How many steps a sampler makes of N network evaluations: N, but for `heun`, which needs two in all but the last.
-
-    Raises:
-        ValueError: if the sampler is unknown, N is below 1, or `heun` is given an even N.
-    """
-    if sampler not in SAMPLERS:
-        raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
-    if evaluations < 1:
-        raise ValueError(f"steps must be at least 1, not {evaluations}")
-    if sampler != "heun":
-        return evaluations
-    if evaluations % 2 == 0:
-        raise ValueError(f"heun takes an odd number of steps, such as {evaluations - 1} or {evaluations + 1}")
-    return (evaluations + 1) // 2
-
-
 def gaussian_noise(like: Tensor, generator: Generators) -> Tensor:
     """z ~ N(0, I) of the shape and device of `like` (B, C, H, W).
 
@@ -153,7 +136,8 @@ def sample(
     Raises:
         ValueError: if the sampler is unknown or the noise levels do not fall to 0.
     """
-    step_count(sampler, 1)
+    if sampler not in SAMPLERS:
+        raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {sampler!r}")
     levels: list[float] = sigmas.double().tolist()
     if len(levels) < 2 or levels[-1] != 0 or not all(s >= s_next and s > 0 for s, s_next in pairwise(levels)):
         raise ValueError("noise levels must fall and end in 0")

@@ -12,7 +12,6 @@ from typing import overload
 import torch
 from torch import Tensor
 
-GRIDS = ("uniform", "karras")
 _RHO = 7
 _ROUNDING = 1e-5  # by how much sigma(1) in single precision may miss sigma_max
 
@@ -96,7 +95,7 @@ class VESchedule:
         if grid == "uniform":
             return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)
         if grid != "karras":
-            raise ValueError(f"grid must be one of {', '.join(GRIDS)}, not {grid!r}")
+            raise ValueError(f"grid must be uniform or karras, not {grid!r}")
         high, low = self.sigma(t0) ** (1 / _RHO), self.sigma_min ** (1 / _RHO)
         share = torch.arange(steps, dtype=torch.float64) / max(1, steps - 1)
         return torch.cat([(high + share * (low - high)) ** _RHO, torch.zeros(1, dtype=torch.float64)])

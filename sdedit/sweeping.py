@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from sdedit.errors import SdeditError
 from sdedit.files import write_atomically
 from sdedit.places import find_outputs, open_input
+from sdedit.quality import DEFAULT, Sampling
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,8 +43,7 @@ class SweepJob:
     plot: bool = False
     seeds: int = 1
     seed: int | None = None
-    steps: int = 40
-    sampler: str = "dpm-2m-sde"
+    sampling: Sampling = DEFAULT
     size: int | tuple[int, int] | None = None
     background: str = "white"
     model: str = "landscapes-128"
@@ -80,8 +80,8 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
     from tqdm import tqdm
 
     from sdedit.checkpoints import load_model
+    from sdedit.coarse_to_fine import pass_count
     from sdedit.runtime import keep_freed_memory
-    from sdedit.samplers import step_count
 
     keep_freed_memory()
     model = load_model(
@@ -94,7 +94,6 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
         show_progress=show_progress,
     )
     try:
-        step_count(job.sampler, job.steps)
         fitted = fit_guide(guide, working_size(guide.size, job.size or model.native_size))
     except ValueError as error:
         raise SdeditError(str(error)) from error
@@ -102,11 +101,12 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
     seeds = range(first, first + job.seeds)
     say(
         f"{model.name}: {fitted.width}x{fitted.height} px, {len(job.t0)} values of t0, "
-        f"{job.steps} steps of {job.sampler}, seed {first}" + (f" to {seeds[-1]}" if job.seeds > 1 else "")
+        f"{job.sampling}, seed {first}" + (f" to {seeds[-1]}" if job.seeds > 1 else "")
     )
-    total = job.steps * len(job.t0) * job.seeds
+    passes = pass_count(min(fitted.size), model.native_size)
+    total = job.sampling.steps * passes * len(job.t0) * job.seeds
     with tqdm(total=total, unit="step", leave=False, disable=None if show_progress else True) as bar:
-        painted = sweep(model, fitted, job.t0, seeds, job.steps, job.sampler, on_step=lambda evaluation: bar.update())
+        painted = sweep(model, fitted, job.t0, seeds, job.sampling, on_step=lambda evaluation: bar.update())
 
     from sdedit.sheet import contact_sheet
 
@@ -132,8 +132,7 @@ def sweep(
     guide: Image.Image,
     t0s: Sequence[float],
     seeds: Sequence[int],
-    steps: int,
-    sampler: str,
+    sampling: Sampling,
     on_step: Callable[[Any], object] = lambda evaluation: None,
 ) -> list[tuple[SweepRow, Image.Image]]:
     """Paint a guide, at the size it has, at each t0 with each seed; t0 by t0."""
@@ -145,7 +144,7 @@ def sweep(
     results = []
     for t0 in t0s:
         for seed in seeds:
-            painted = paint(model, given, t0, steps, sampler, seed, on_step=on_step).to("cpu")
+            painted = paint(model, given, t0, **asdict(sampling), seed=seed, on_step=on_step).to("cpu")
             pair = painted[None], given[None]
             row = SweepRow(t0, model.schedule.sigma(t0), seed, float(l2(*pair)), float(rmse(*pair)))
             results.append((row, to_picture(painted)))

@@ -15,6 +15,7 @@ from sdedit.evaluation import FeatureExtractor, kid, l2, load_extractor, rmse
 from sdedit.evaluation.curve import realism_curve
 from sdedit.evaluation.plot import plot_over_t0
 from sdedit.model import ScoreModel
+from sdedit.quality import Sampling
 
 
 def mean_squared_discrepancy(x: Tensor, y: Tensor) -> float:
@@ -100,7 +101,13 @@ def test_curve_over_t0(tiny_model: ScoreModel) -> None:
     calls: list[object] = []
     points = list(
         realism_curve(
-            tiny_model, guides, extractor(guides), extractor, [0, 0.1, 0.6], 3, "ancestral", on_step=calls.append
+            tiny_model,
+            guides,
+            extractor(guides),
+            extractor,
+            [0, 0.1, 0.6],
+            Sampling("ancestral", 3, "uniform"),
+            on_step=calls.append,
         )
     )
     assert [point.t0 for point in points] == [0, 0.1, 0.6]

@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdedit.samplers import SAMPLERS, gaussian_noise, sample, step_count
+from sdedit.quality import Sampling
+from sdedit.samplers import SAMPLERS, gaussian_noise, sample
 from sdedit.schedule import VESchedule
 
 MEAN, STD, GUIDE = 0.4, 0.2, 0.7
@@ -43,7 +44,7 @@ def exact_ode_moments(t0: float) -> tuple[float, float]:
 
 def run(sampler: str, t0: float, steps: int, seed: int = 0, grid: str = "uniform") -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    levels = SCHEDULE.levels(t0, step_count(sampler, steps + (sampler == "heun")), grid)
+    levels = SCHEDULE.levels(t0, Sampling(sampler, steps + (sampler == "heun"), grid).level_count, grid)
     x = torch.full(PIXELS, GUIDE)
     x = x + float(levels[0]) * gaussian_noise(x, generator)
     return sample(gaussian_denoise, x, levels, generator, sampler)
@@ -156,10 +157,10 @@ def test_wrong_number_of_generators() -> None:
 
 
 def test_heun_takes_an_odd_number_of_evaluations() -> None:
-    assert step_count("heun", 1) == 1
-    assert step_count("heun", 25) == 13
+    assert Sampling("heun", 1, "karras").level_count == 1
+    assert Sampling("heun", 25, "karras").level_count == 13
     with pytest.raises(ValueError, match="19 or 21"):
-        step_count("heun", 20)
+        Sampling("heun", 20, "karras")
 
 
 def test_constraint_is_put_on_every_level_that_is_reached() -> None:

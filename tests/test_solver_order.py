@@ -13,7 +13,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdedit.samplers import sample, step_count
+from sdedit.quality import Sampling
+from sdedit.samplers import sample
 from sdedit.schedule import VESchedule
 
 SCHEDULE = VESchedule(0.01, 50)
@@ -48,7 +49,7 @@ def error(sampler: str, steps: int, modes: Modes, grid: str = "uniform") -> floa
     chosen = torch.rand(x.shape, generator=torch.Generator().manual_seed(2)) < weights[0]
     exact = torch.where(chosen, means[0], means[-1])
     exact = exact + std * torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
-    levels = SCHEDULE.levels(T0, step_count(sampler, steps), grid)
+    levels = SCHEDULE.levels(T0, Sampling(sampler, steps, grid).level_count, grid)
     drawn = sample(denoise, x, levels, torch.Generator().manual_seed(4), sampler)
     return float((drawn.flatten().sort().values - exact.flatten().sort().values).abs().mean())
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import SDEDIT, Command, blocks_picture, fails_in_one_sentence
 from PIL import Image
 
-from sdedit.cli.options import T0Range
+from sdedit.cli.types import T0Range
 from sdedit.strokes import simulate_strokes
 
 WALKTHROUGH = Path(__file__).parent.parent / "examples" / "walkthrough"

@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import click
 
-from sdedit.cli.options import weights_options
+from sdedit.cli.options import model_options
 from sdedit.cli.printing import print_table
 
 
 @click.command(short_help="Measure how fast a model is on this machine.")
-@click.option("--model", default="landscapes-128", show_default=True, help="Name of a model, or a checkpoint file.")
 @click.option("--size", type=click.IntRange(8, 4096), help="Height and width in pixels. [default: the model's own]")
 @click.option("--batch", type=click.IntRange(1, 1024), default=1, show_default=True, help="Pictures in an evaluation.")
 @click.option("--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Medians are of so many.")
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option("--precision", type=click.Choice(["auto", "bf16", "fp16", "fp32"]), default="auto", show_default=True)
 @click.option("--diffusers", is_flag=True, help="Compare with diffusers' UNet2DModel on the same weights, interleaved.")
-@weights_options
+@model_options
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each contestant.")
 def bench(
     model: str,

@@ -7,8 +7,9 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import T0Range, model_options, solver_options
+from sdedit.cli.options import model_options, sampling_options, seed_option, take_sampling
 from sdedit.cli.printing import print_facts
+from sdedit.cli.types import T0Range
 
 _PLACE = click.Path(path_type=Path)
 
@@ -40,7 +41,8 @@ _PLACE = click.Path(path_type=Path)
     help="Measure an edit instead: GUIDES is the edited picture, PHOTOS the picture before, and what is compared is "
     "what this mask keeps, where it is black: pixels changed, L2, RMSE and LPIPS.",
 )
-@solver_options(steps=20, sampler="dpm-2m-sde")
+@sampling_options
+@seed_option
 @model_options
 @click.option("--overwrite", is_flag=True, help="Replace output that exists.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
@@ -53,6 +55,7 @@ def evaluate(quiet: bool, seed: int | None, mask: Path | None, **options: Any) -
     SEED, 0 unless told otherwise. Prints the names of the files written.
     """
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
+    sampling = take_sampling(options)
     if mask is not None:
         from sdedit.evaluation.edits import measure_edit
 
@@ -61,5 +64,7 @@ def evaluate(quiet: bool, seed: int | None, mask: Path | None, **options: Any) -
 
     from sdedit.evaluation.job import EvaluateJob, run_evaluate_job
 
-    for file in run_evaluate_job(EvaluateJob(**options, seed=seed or 0), say, show_progress=not quiet):
+    for file in run_evaluate_job(
+        EvaluateJob(**options, sampling=sampling, seed=seed or 0), say, show_progress=not quiet
+    ):
         click.echo(file)

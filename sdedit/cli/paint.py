@@ -8,8 +8,9 @@ from typing import Any
 import click
 
 from sdedit.cli.config import drop_overruled, read_config, write_config
-from sdedit.cli.options import T0, Colour, Shard, Sigma, Size, animation_options, sampling_options, weights_options
+from sdedit.cli.options import animation_options, model_options, sampling_options
 from sdedit.cli.running import print_results, say
+from sdedit.cli.types import T0, Colour, Shard, Sigma, Size
 
 
 @click.command(short_help="Turn stroke paintings into realistic pictures.")
@@ -43,7 +44,6 @@ from sdedit.cli.running import print_results, say
     "within 0.3 to 0.6; auto:LOW:HIGH sets other bounds. [default: 0.5]",
 )
 @click.option("--sigma", type=Sigma(), help="The same as a noise level, for pictures in [0, 1]; instead of --t0.")
-@click.option("--model", default="landscapes-128", show_default=True, help="Name of a model, or a checkpoint file.")
 @sampling_options
 @click.option(
     "--repeats",
@@ -80,21 +80,20 @@ from sdedit.cli.running import print_results, say
     "[default: the model's native size]",
 )
 @click.option(
+    "--passes",
+    metavar="P",
+    type=click.IntRange(1, 12),
+    help="Paint at P sizes, coarse to fine: at the model's native size first, then enlarged and painted again at 0.8 "
+    "t0; 1 is at full size at once, as in the paper. [default: 1 at the native size, one more for each doubling]",
+)
+@click.option(
     "--background",
     type=Colour(),
     default="white",
     show_default=True,
     help="Colour under the transparent parts of the guide.",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
-@click.option(
-    "--precision",
-    type=click.Choice(["auto", "bf16", "fp16", "fp32"]),
-    default="auto",
-    show_default=True,
-    help="Of the network's body; auto takes bf16 where the device is fast at it.",
-)
-@weights_options
+@model_options
 @animation_options
 @click.option("--overwrite", is_flag=True, help="Replace output that exists; in a folder, paint everything again.")
 @click.option("--skip-existing", is_flag=True, help="Leave output that exists as it is, whatever it was painted with.")

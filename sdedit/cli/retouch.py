@@ -7,7 +7,8 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import T0, Offset, Sigma, animation_options, model_options, solver_options
+from sdedit.cli.options import animation_options, model_options, sampling_options, seed_option, take_sampling
+from sdedit.cli.types import T0, Offset, Sigma
 
 _SHARED = (
     click.option("--sigma", type=Sigma(), help="The same as a noise level, for pictures in [0, 1]; instead of --t0."),
@@ -34,7 +35,8 @@ _SHARED = (
         type=click.IntRange(8, 4096),
         help="Shorter side, in pixels, at which the region goes through the model. [default: its native size]",
     ),
-    solver_options(steps=40, sampler="dpm-2m-sde"),
+    sampling_options,
+    seed_option,
     click.option(
         "--repeats",
         metavar="K",
@@ -145,6 +147,7 @@ def _run(task: str, default_t0: float, quiet: bool, as_json: bool, **options: An
     if options["invert_mask"] and options["mask"] is None:
         raise click.UsageError("--invert-mask needs a --mask.")
     options["t0"] = options["t0"] or default_t0
+    sampling = take_sampling(options)
     if options["picture"] == "-" and options["output"] is None:
         options["output"] = "-"
     if options["output"] == "-" and (options["variants"] > 1 or as_json):
@@ -153,6 +156,6 @@ def _run(task: str, default_t0: float, quiet: bool, as_json: bool, **options: An
     from sdedit.retouch_jobs import RetouchJob, run_retouch_job
 
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    for result in run_retouch_job(RetouchJob(task=task, **options), say, show_progress=not quiet):
+    for result in run_retouch_job(RetouchJob(task=task, sampling=sampling, **options), say, show_progress=not quiet):
         if as_json:
             click.echo(result.to_json())

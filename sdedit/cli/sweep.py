@@ -6,7 +6,8 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import Colour, Size, T0Range, model_options, solver_options
+from sdedit.cli.options import model_options, sampling_options, seed_option, take_sampling
+from sdedit.cli.types import Colour, Size, T0Range
 
 
 @click.command(short_help="Paint a guide over a range of t0: a contact sheet and a table.")
@@ -25,7 +26,8 @@ from sdedit.cli.options import Colour, Size, T0Range, model_options, solver_opti
 @click.option("--plot", is_flag=True, help="Also plot faithfulness, L2 over t0, as OUTPUT-plot.png.")
 @click.option("--size", type=Size(), help="As in sdedit paint. [default: the model's native size]")
 @click.option("--background", type=Colour(), default="white", show_default=True, help="As in sdedit paint.")
-@solver_options(steps=40, sampler="dpm-2m-sde")
+@sampling_options
+@seed_option
 @model_options
 @click.option("--overwrite", is_flag=True, help="Replace output that exists.")
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
@@ -34,8 +36,10 @@ def sweep(quiet: bool, **options: Any) -> None:
 
     Prints the names of the files written. All t0 share the seeds, so that paintings in a row have the same noise.
     """
+    sampling = take_sampling(options)
+
     from sdedit.sweeping import SweepJob, run_sweep_job
 
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    for file in run_sweep_job(SweepJob(**options), say, show_progress=not quiet):
+    for file in run_sweep_job(SweepJob(**options, sampling=sampling), say, show_progress=not quiet):
         click.echo(file)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor
@@ -13,6 +13,7 @@ from sdedit.evaluation.features import FeatureExtractor
 from sdedit.evaluation.realism import kid
 from sdedit.model import ScoreModel
 from sdedit.painting import paint
+from sdedit.quality import Sampling
 from sdedit.samplers import Evaluation
 
 BATCH = 10
@@ -34,15 +35,13 @@ def paint_guides(
     model: ScoreModel,
     guides: Tensor,
     t0: float,
-    steps: int,
-    sampler: str,
-    grid: str = "uniform",
+    sampling: Sampling,
     seed: int = 0,
     on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> Tensor:
     """Paint guides (N, 3, H, W) in batches of 10; picture i has seed + i. Returns (N, 3, H, W) on the CPU."""
     painted = [
-        paint(model, batch, t0, steps, sampler, seed + first * BATCH, grid=grid, on_step=on_step).to("cpu")
+        paint(model, batch, t0, **asdict(sampling), seed=seed + first * BATCH, on_step=on_step).to("cpu")
         for first, batch in enumerate(guides.split(BATCH))
     ]
     return torch.cat(painted)
@@ -54,9 +53,7 @@ def realism_curve(
     reference: Tensor,
     extractor: FeatureExtractor,
     t0s: Sequence[float],
-    steps: int,
-    sampler: str,
-    grid: str = "uniform",
+    sampling: Sampling,
     seed: int = 0,
     on_step: Callable[[Evaluation], object] = lambda evaluation: None,
 ) -> Iterator[CurvePoint]:
@@ -68,9 +65,7 @@ def realism_curve(
         reference: (M, F), the photographs' features by `extractor`.
         extractor: what KID compares.
         t0s: in (0, 1], or 0 for the guides as they are.
-        steps: network evaluations for each picture.
-        sampler: a key of `sdedit.samplers.SAMPLERS`.
-        grid: a member of `sdedit.schedule.GRIDS`.
+        sampling: how the reverse SDE is solved.
         seed: guide i is painted with seed + i.
         on_step: called after each network evaluation, which is one of up to 10 pictures.
 
@@ -79,7 +74,7 @@ def realism_curve(
         ValueError: if an argument is out of range.
     """
     for t0 in t0s:
-        painted = paint_guides(model, guides, t0, steps, sampler, grid, seed, on_step) if t0 > 0 else guides
+        painted = paint_guides(model, guides, t0, sampling, seed, on_step) if t0 > 0 else guides
         value, error = kid(extractor(painted), reference)
         yield CurvePoint(
             t0,

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from sdedit.errors import SdeditError
 from sdedit.places import find_outputs
+from sdedit.quality import DEFAULT, Sampling
 from sdedit.sweeping import write_table
 
 
@@ -23,8 +24,7 @@ class EvaluateJob:
     features: str = "inception"
     limit: int | None = None
     seed: int = 0
-    steps: int = 20
-    sampler: str = "dpm-2m-sde"
+    sampling: Sampling = DEFAULT
     model: str = "landscapes-128"
     device: str = "auto"
     precision: str = "auto"
@@ -64,7 +64,6 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
     from sdedit.evaluation.features import load_extractor
     from sdedit.evaluation.realism import check_enough
     from sdedit.runtime import keep_freed_memory
-    from sdedit.samplers import step_count
     from sdedit.training.data import centre_squares, load_photographs
 
     keep_freed_memory()
@@ -87,34 +86,28 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
         check_enough(len(pictures), f"{words} ({place})")
         squares.append(centre_squares(pictures, model.native_size))
     guides, photographs = squares
-    try:
-        step_count(job.sampler, job.steps)
-    except ValueError as error:
-        raise SdeditError(str(error)) from error
     extractor = load_extractor(job.features, model.device)
     say(
         f"{model.name}: {len(guides)} guides and {len(photographs)} photographs at {model.native_size} px, "
-        f"{job.steps} steps of {job.sampler}, seeds from {job.seed}, KID on {extractor.name} features"
+        f"{job.sampling}, seeds from {job.seed}, KID on {extractor.name} features"
     )
     if len(guides) < 100:
         say(f"with {len(guides)} guides KID is rough: mind its standard error")
     batches = -(-len(guides) // BATCH)
-    total = batches * job.steps * len(job.t0)
+    total = batches * job.sampling.steps * len(job.t0)
     rows = []
     with tqdm(total=total, unit="batch", leave=False, disable=None if show_progress else True) as bar:
         reference = extractor(photographs)
         for point in realism_curve(
-            model, guides, reference, extractor, (0, *job.t0), job.steps, job.sampler, seed=job.seed,
-            on_step=lambda evaluation: bar.update(),
-        ):  # fmt: skip
+            model, guides, reference, extractor, (0, *job.t0), job.sampling, job.seed, lambda evaluation: bar.update()
+        ):
             say(f"t0 {point.t0:.4g}: KID {point.kid:.4f} +- {point.kid_error:.4f}, L2 {point.l2:.2f}")
             facts = {
                 "features": extractor.name,
                 "guides": len(guides),
                 "photographs": len(photographs),
                 "model": model.name,
-                "sampler": job.sampler,
-                "steps": job.steps,
+                **asdict(job.sampling),
                 "seed": job.seed,
             }
             rows.append({**asdict(point), **facts})

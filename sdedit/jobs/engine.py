@@ -17,7 +17,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdedit.editing import synthesise
+from sdedit.coarse_to_fine import synthesise_coarse_to_fine
 from sdedit.errors import SdeditError, is_out_of_memory
 from sdedit.files import write_atomically
 from sdedit.jobs.ledger import Ledger
@@ -28,7 +28,7 @@ from sdedit.jobs.results import PaintedFile
 from sdedit.model import ScoreModel
 from sdedit.pixels import to_picture, to_tensor
 from sdedit.recipe import Recipe, save_picture
-from sdedit.samplers import Evaluation, step_count
+from sdedit.samplers import Evaluation
 
 _WRITERS = 2
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next picture would not fit either
@@ -41,14 +41,12 @@ class Engine:
     def __init__(self, model: ScoreModel, settings: Settings) -> None:
         self.model = model
         self.settings = settings
-        steps = step_count(settings.sampler, settings.steps)
-        self._sigmas = model.schedule.levels(settings.t0, steps, settings.grid)
         self._fits: dict[torch.Size, int] = {}  # guides of a shape that fit into memory, once it has run out
 
     @property
     def evaluations(self) -> int:
         """Network evaluations for each batch."""
-        return self.settings.steps * self.settings.repeats
+        return self.settings.sampling.steps * self.settings.repeats * self.settings.passes
 
     def read(self, path: str) -> Guide:
         """A guide at the size it is painted at.
@@ -139,13 +137,14 @@ class Engine:
         """Painted guides (B, 3, H, W) on the CPU, or None if they do not fit into memory."""
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         try:
-            return synthesise(
+            return synthesise_coarse_to_fine(
                 self.model,
                 guides,
-                self._sigmas,
+                self.settings.t0,
+                self.settings.sampling,
                 generators,
-                self.settings.sampler,
                 self.settings.repeats,
+                self.settings.passes,
                 on_step,
             ).cpu()
         except (MemoryError, RuntimeError) as error:

@@ -114,7 +114,7 @@ def paint_listing(
     with Progress(len(listing), engine.evaluations, ledger if together else None, say, show_progress) as progress:
         progress.say(
             f"{model.name}: {len(listing.sources)} guides to {listing.output}, t0 {settings.t0:.4g}, "
-            f"sigma(t0) {settings.sigma:.4g}, {settings.steps} steps of {settings.sampler}, seed {folder_seed}, "
+            f"sigma(t0) {settings.sigma:.4g}, {settings.sampling}, seed {folder_seed}, "
             f"{batch} at once{f', share {rank.index} of {rank.count}' if rank.count > 1 else ''}"
         )
         recorded = _recorded(ledger, settings, model)

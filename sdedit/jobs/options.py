@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 import secrets
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdedit import __version__
 from sdedit.errors import SdeditError
+from sdedit.quality import Sampling, choose_sampling
 from sdedit.recipe import Recipe
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_T0 = 0.5
 MOST_VARIANTS = 10_000
+MOST_PASSES = 12
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
 
 
@@ -28,6 +30,7 @@ class PaintOptions:
         t0: start time; (low, high) lets the model choose between the two, for a single guide.
         animate: the animation to write of a single guide, a frame every `animate_every` evaluations of "x" or "D".
         model: what `sdedit.load_model` takes, or a model it returned; `device` to `offline` are for the former.
+        passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
         batch: most guides that go through the network at once; None is 8 for a folder and 1 for a single guide.
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.listing`).
         skip_existing: leave every picture alone that is there, whatever its recipe.
@@ -47,6 +50,7 @@ class PaintOptions:
     variants: int = 1
     seed: int | None = None
     size: int | tuple[int, int] | None = None
+    passes: int | None = None
     background: str = "white"
     device: str = "auto"
     precision: str = "auto"
@@ -78,6 +82,7 @@ class PaintOptions:
             ("steps", 1 if self.steps is None else self.steps, None),
             ("repeats", self.repeats, None),
             ("variants", self.variants, MOST_VARIANTS),
+            ("passes", 1 if self.passes is None else self.passes, MOST_PASSES),
             ("batch", self.batch or 1, None),
         ):
             if value < 1 or (most is not None and value > most):
@@ -94,11 +99,10 @@ class Settings:
 
     t0: float
     sigma: float
-    steps: int
-    sampler: str
-    grid: str
+    sampling: Sampling
     repeats: int
     size: int | tuple[int, int]
+    passes: int
     background: str
     raw_weights: bool
     model_source: str
@@ -116,10 +120,9 @@ class Settings:
             height=size[1],
             t0=self.t0,
             sigma=self.sigma,
-            steps=self.steps,
-            sampler=self.sampler,
-            grid=self.grid,
+            **asdict(self.sampling),
             repeats=self.repeats,
+            passes=self.passes,
             seed=seed,
             precision=precision_name(model.dtype),
             sigma_max=model.schedule.sigma_max,
@@ -138,7 +141,7 @@ class Settings:
         width, height = recipe.get("width"), recipe.get("height")
         size = min(width or 0, height or 0) if isinstance(self.size, int) else (width, height)
         wanted = self.recipe(model, (0, 0), 0, guide=guide).to_dict()
-        names = ["model", "checksum", "guide", "t0", "sigma", "steps", "sampler", "grid", "repeats"]
+        names = ["model", "checksum", "guide", "t0", "sigma", "steps", "sampler", "grid", "repeats", "passes"]
         names += ["sigma_max", "raw_weights", "background"] + ([] if self.any_precision else ["precision"])
         return size == self.size and all(recipe.get(name) == wanted[name] for name in names)
 
@@ -174,12 +177,10 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
     Raises:
         SdeditError: if the model cannot do what is asked.
     """
-    from sdedit.quality import choose_sampling
-    from sdedit.samplers import step_count
+    from sdedit.coarse_to_fine import pass_count
 
     try:
         sampling = choose_sampling(options.quality, options.sampler, options.steps, options.grid)
-        steps = step_count(sampling.sampler, sampling.steps)
         t0 = options.t0
         if isinstance(t0, tuple):
             raise ValueError("t0 auto takes a single guide; give a number for several")
@@ -187,18 +188,19 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
             t0 = _DEFAULT_T0 if options.sigma is None else model.schedule.t(options.sigma)
         if options.sigma is not None and t0 == 0:
             raise ValueError(f"sigma must lie above {model.schedule.sigma_min:g}, the model's lowest noise level")
-        model.schedule.levels(t0, steps, sampling.grid)
+        model.schedule.levels(t0, sampling.level_count, sampling.grid)
         sigma = model.schedule.sigma(t0)
     except ValueError as error:
         raise SdeditError(str(error)) from error
+    size = options.size or model.native_size
+    shorter = size if isinstance(size, int) else min(size)
     return Settings(
         t0=t0,
         sigma=sigma,
-        steps=sampling.steps,
-        sampler=sampling.sampler,
-        grid=sampling.grid,
+        sampling=sampling,
         repeats=options.repeats,
-        size=options.size or model.native_size,
+        size=size,
+        passes=options.passes or pass_count(shorter, model.native_size),
         background=options.background,
         raw_weights=options.raw_weights,
         model_source=str(options.model) if isinstance(options.model, (str, Path)) else model.name,
@@ -214,8 +216,9 @@ def warnings(settings: Settings, model: ScoreModel) -> list[str]:
     """What a user should know before painting: what the model's file left open, and steps that are too few."""
     lines = [f"{model.name}: {note}" for note in model.notes]
     stable_steps = math.floor(2 * model.schedule.log_ratio * settings.t0) + 1
-    if settings.sampler == "euler-maruyama-t" and settings.steps < stable_steps:
+    if settings.sampling.sampler == "euler-maruyama-t" and settings.sampling.steps < stable_steps:
         lines.append(
-            f"{settings.sampler} is unstable at this t0 with fewer than {stable_steps} steps, and wants many times more"
+            f"{settings.sampling.sampler} is unstable at this t0 with fewer than {stable_steps} steps, and wants many "
+            "times more"
         )
     return lines

@@ -55,6 +55,7 @@ def replay_picture(
         sampler=recipe.sampler,
         grid=recipe.grid,
         repeats=recipe.repeats,
+        passes=recipe.passes,
         seed=recipe.seed,
         size=(recipe.width, recipe.height),
         background=recipe.background,
@@ -86,7 +87,7 @@ def replay_picture(
     if say:
         say(
             f"{engine.model.name}: {recipe.width}x{recipe.height} px, t0 {recipe.t0:.4g}, sigma(t0) "
-            f"{recipe.sigma:.4g}, {recipe.steps} steps of {recipe.sampler}, seed {recipe.seed}, {recipe.batch} at once"
+            f"{recipe.sigma:.4g}, {engine.settings.sampling}, seed {recipe.seed}, {recipe.batch} at once"
         )
     from tqdm import tqdm
 

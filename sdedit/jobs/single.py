@@ -77,7 +77,7 @@ def paint_guide(
         seeds = f"seed {seed}" if options.variants == 1 else f"seeds {seed} to {seed + options.variants - 1}"
         say(
             f"{model.name}: {width}x{height} px{resized}, t0 {settings.t0:.4g}, sigma(t0) {settings.sigma:.4g}, "
-            f"{settings.steps} steps of {settings.sampler}, {seeds}"
+            f"{settings.sampling}, {seeds}"
         )
     total, hidden = engine.evaluations * len(batches), None if show_progress else True
     with tqdm(total=total, unit="step", leave=False, disable=hidden) as bar:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -16,6 +17,11 @@ def group_norm(channels: int) -> nn.GroupNorm:
     while channels % groups:
         groups -= 1
     return nn.GroupNorm(groups, channels, eps=1e-6)
+
+
+def activate(x: Tensor) -> Tensor:
+    """SiLU of x, which is overwritten where no gradient will need it: a large tensor less to write."""
+    return F.silu(x, inplace=not torch.is_grad_enabled())
 
 
 def _zeroed(layer: nn.Conv2d) -> nn.Conv2d:
@@ -44,11 +50,11 @@ class ResidualBlock(nn.Module):
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        h = F.silu(self.norm0(x))
+        h = activate(self.norm0(x))
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
         h = self._shifted_conv0(h, self.project(embedding))
-        h = self.conv1(F.silu(self.norm1(h)))
+        h = self.conv1(activate(self.norm1(h)))
         if self.shortcut is not None:
             x = self.shortcut(x)
         return h.add_(x).mul_(self.scale)
@@ -118,4 +124,4 @@ class ToImage(nn.Module):
         self.conv = _zeroed(nn.Conv2d(channels, image_channels, 3, padding=1))
 
     def forward(self, h: Tensor) -> Tensor:
-        return self.conv(F.silu(self.norm(h)))
+        return self.conv(activate(self.norm(h)))

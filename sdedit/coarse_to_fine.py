@@ -1,0 +1,93 @@
+"""Pictures larger than the model's native size, painted coarse to fine.
+
+A score model knows scenes at the size it was trained at. On a larger canvas one pass sees no further than before: rocks
+come out as gravel, and the layout stays that of flat strokes. So the guide is painted at the native size first; the
+result is enlarged by a factor of at most two, given the detail that the guide has at that size, and painted again from
+less noise, up to the size that was asked for.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from itertools import pairwise
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from sdedit.editing import pad, synthesise
+from sdedit.model import ScoreModel
+from sdedit.quality import Sampling
+from sdedit.samplers import Evaluation, Generators
+
+REPAINT = 0.8  # t0 of the passes after the first, as a share of t0
+_CLOSE = 0.1  # octaves above the native size that need no pass of their own
+
+
+def pass_count(shorter_side: int, native_size: int) -> int:
+    """How many passes a picture takes by default: one at the native size, and one for each doubling from there."""
+    return 1 + max(0, math.ceil(math.log2(shorter_side / native_size) - _CLOSE))
+
+
+@torch.inference_mode()
+def synthesise_coarse_to_fine(
+    model: ScoreModel,
+    guide: Tensor,
+    t0: float,
+    sampling: Sampling,
+    generator: Generators,
+    repeats: int = 1,
+    passes: int | None = None,
+    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+) -> Tensor:
+    """Stroke-based synthesis at any size; with one pass, `sdedit.editing.synthesise`.
+
+    Args:
+        model: the score model.
+        guide: (B, 3, H, W) float32 in [0, 1].
+        t0: start time of the first pass, in (0, 1]; the others start at `REPAINT` t0.
+        sampling: how the reverse SDE is solved in each pass.
+        generator: source of the noise, one for the batch or one per picture.
+        repeats: K of Algorithm 2, in each pass.
+        passes: at so many sizes, their shorter sides in a geometric row from the native size; None is `pass_count`.
+            One pass is at full size.
+        on_step: called after each network evaluation, with the state at the size of its pass.
+
+    Returns:
+        (B, 3, H, W) float32 in [0, 1], on the model's device.
+
+    Raises:
+        ValueError: if t0 or passes is out of range.
+    """
+    height, width = guide.shape[-2:]
+    passes = pass_count(min(height, width), model.native_size) if passes is None else passes
+    if passes < 1:
+        raise ValueError(f"passes must be at least 1, not {passes}")
+
+    def paint(x: Tensor, t0: float) -> Tensor:
+        levels = model.schedule.levels(t0, sampling.level_count, sampling.grid)
+        return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
+
+    full = pad(guide, model)
+    sizes = _sizes(full.shape[-2], full.shape[-1], model, passes)
+    guides = [*(_resize(full, size) for size in sizes[:-1]), full]
+    painted = paint(guides[0], t0)
+    for before, here in pairwise(guides):
+        size = (here.shape[-2], here.shape[-1])
+        detail = here - _resize(before, size)
+        painted = paint((_resize(painted, size) + detail).clamp(0, 1), REPAINT * t0)
+    return painted[..., :height, :width]
+
+
+def _sizes(height: int, width: int, model: ScoreModel, passes: int) -> list[tuple[int, int]]:
+    """(height, width) of each pass, multiples of what the network takes, the last one as given."""
+    multiple = model.size_multiple
+    ratio = model.native_size / min(height, width)
+    scales = [ratio ** (1 - number / (passes - 1)) for number in range(passes - 1)] if passes > 1 else []
+    coarse = [tuple(max(1, round(side * scale / multiple)) * multiple for side in (height, width)) for scale in scales]
+    return [*((down, across) for down, across in coarse), (height, width)]
+
+
+def _resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(pictures, size, mode="bicubic", align_corners=False, antialias=True)
