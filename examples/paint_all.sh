@@ -1,16 +1,21 @@
 #!/bin/sh
-# Paint every example with the defaults, and make the sheets the README shows. Run from anywhere, with sdedit installed:
+# Paint every example, and make the sheets the README shows. Run from anywhere, with sdedit installed:
 #   sh examples/paint_all.sh
 set -e
 cd "$(dirname "$0")"
-mkdir -p painted
+mkdir -p painted sheets
+seed=10
 for guide in *.png; do
+    seed=$((seed + 1))
     sdedit paint "$guide" -o "painted/$guide" --seed 1 --overwrite
+    sdedit paint "$guide" --size 256 -o "painted/${guide%.png}-256.jpg" --seed $seed --overwrite
 done
-for t0 in 0.1 0.5 0.9; do
-    sdedit paint mountain-lake.png --t0 "$t0" -o "painted/mountain-lake-t$t0.jpg" --seed 1 --overwrite
+for guide in coast glacier storm-sea; do
+    sdedit paint "$guide.png" --size 256 --variants 4 -o "painted/$guide-seed.jpg" --seed 1 --overwrite
 done
-for sampler in euler-maruyama-t ancestral; do
-    sdedit paint mountain-lake.png --sampler "$sampler" -o "painted/mountain-lake-$sampler.jpg" --seed 1 --overwrite
+for t0 in 0.1 0.3 0.5 0.7 0.9; do
+    sdedit paint mountain-lake.png --size 256 --t0 "$t0" -o "painted/mountain-lake-t$t0.jpg" --seed 1 --overwrite
 done
+sdedit paint coast.png --size 768x384 -o sheets/panorama.jpg --seed 4 --overwrite
+sdedit paint glacier.png --animate sheets/glacier.webp --animate-every 2 -o painted/glacier.png --seed 1 --overwrite
 python sheet.py

@@ -1,4 +1,4 @@
-"""Put the example paintings and what became of them side by side: sheets/gallery.png, sheets/t0.png.
+"""Put the example paintings and what became of them side by side, in the folder sheets.
 
 Run ``python examples/sheet.py`` after ``examples/paint_all.sh`` has painted them. It needs Pillow.
 """
@@ -41,14 +41,20 @@ def main() -> None:
     guides = sorted(HERE.glob("*.png"))
     squares = [path for path in guides if Image.open(path).width == Image.open(path).height]
     wide = [path for path in guides if path not in squares]
-    pairs = [[path, HERE / "painted" / path.name] for path in squares + wide]
+    pairs = [[path, HERE / "painted" / f"{path.stem}-256.jpg"] for path in squares + wide]
     rows = [pairs[i] + pairs[i + 1] for i in range(0, len(squares), 2)] + pairs[len(squares) :]
-    sheet(rows).save(HERE / "sheets" / "gallery.png", optimize=True)
+    sheet(rows).save(HERE / "sheets" / "gallery.jpg", quality=92)
 
-    guide = HERE / "mountain-lake.png"
-    dial = [HERE / "painted" / f"mountain-lake-t{t0}.jpg" for t0 in (0.1, 0.5, 0.9)]
-    labels = ["guide", "t0 = 0.1", "t0 = 0.5", "t0 = 0.9"]
-    sheet([[guide, *dial]], labels).save(HERE / "sheets" / "t0.png", optimize=True)
+    rows = [
+        [HERE / f"{name}.png", *(HERE / f"painted/{name}-seed-{seed}.jpg" for seed in (1, 2, 3, 4))]
+        for name in ("coast", "glacier", "storm-sea")
+    ]
+    sheet(rows, ["guide", "seed 1", "seed 2", "seed 3", "seed 4"]).save(HERE / "sheets" / "seeds.jpg", quality=92)
+
+    times = (0.1, 0.3, 0.5, 0.7, 0.9)
+    dial = [HERE / "painted" / f"mountain-lake-t{t0}.jpg" for t0 in times]
+    labels = ["guide", *(f"t0 = {t0}" for t0 in times)]
+    sheet([[HERE / "mountain-lake.png", *dial]], labels).save(HERE / "sheets" / "t0.jpg", quality=92)
 
 
 if __name__ == "__main__":

@@ -39,16 +39,20 @@ def find_outputs(
     suffixes: Collection[str],
     count: int = 1,
     overwrite: bool = False,
+    skip_existing: bool | None = None,
+    name_in_folder: str | None = None,
 ) -> list[Path | None]:
     """The files to write, None standing for standard output.
 
     Args:
         output: a file, a folder, "-", or None for `default`.
-        default: the file to write where no other is named; in a folder, its name.
+        default: the file to write where no other is named.
         inputs: files that must not be written over.
         suffixes: what a file's name may end in.
         count: how many files; more than one are numbered from 1.
         overwrite: whether files that exist may be replaced.
+        skip_existing: whether they will be left alone; None if that cannot be asked for.
+        name_in_folder: of the file in a folder; None for the name of `default`.
 
     Raises:
         SdeditError: if any of them cannot or must not be written.
@@ -57,23 +61,30 @@ def find_outputs(
         return [None]
     first = default if output is None else Path(output)
     if first.is_dir():
-        first = first / default.name
+        first = first / (name_in_folder or default.name)
     if first.suffix.lower() not in suffixes:
-        raise SdeditError(f"cannot write {first}: its name must end in {' or '.join(sorted(suffixes))}")
+        raise SdeditError(f"cannot write {first}: its name must end in one of {', '.join(sorted(suffixes))}")
     if not first.parent.is_dir():
         raise SdeditError(f"cannot write {first}: there is no folder {first.parent}")
     if not os.access(first.parent, os.W_OK):
         raise SdeditError(f"cannot write {first}: the folder {first.parent} is read-only")
-    files = [first] if count == 1 else [first.with_name(f"{first.stem}-{n}{first.suffix}") for n in range(1, count + 1)]
+    files = [first] if count == 1 else [numbered(first, variant) for variant in range(count)]
     sources = [Path(name) for name in inputs if name != PIPE and Path(name).exists()]
     for file in files:
         if file.is_dir():
             raise SdeditError(f"cannot write {file}: it is a folder")
         if file.exists() and any(file.samefile(source) for source in sources):
-            raise SdeditError(f"{file} is one of the pictures to read; name another output")
-        if file.exists() and not overwrite:
-            raise SdeditError(f"{file} exists; add --overwrite to replace it, or name another output")
+            words = "the guide itself" if len(inputs) == 1 else "one of the pictures to read"
+            raise SdeditError(f"{file} is {words}; name another output")
+        if file.exists() and not overwrite and not skip_existing:
+            leave = "" if skip_existing is None else " --skip-existing to leave it,"
+            raise SdeditError(f"{file} exists; add --overwrite to replace it,{leave} or name another output")
     return list(files)
+
+
+def numbered(file: Path, variant: int) -> Path:
+    """The file of a variant: file-1.png is variant 0."""
+    return file.with_name(f"{file.stem}-{variant + 1}{file.suffix}")
 
 
 def find_animation(

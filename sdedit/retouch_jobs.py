@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdedit import __version__
 from sdedit.errors import SdeditError
+from sdedit.model_choice import DEFAULT_MODEL, ModelChoice
 from sdedit.places import find_animation, find_outputs, open_input, write_output
 from sdedit.quality import DEFAULT, Sampling
 
@@ -45,7 +46,7 @@ class RetouchJob:
     mask: str | None = None
     output: str | None = None
     sigma: float | None = None
-    model: str = "landscapes-128"
+    model: ModelChoice = DEFAULT_MODEL
     sampling: Sampling = DEFAULT
     repeats: int = 1
     variants: int = 1
@@ -57,11 +58,6 @@ class RetouchJob:
     invert_mask: bool = False
     at: tuple[int, int] | None = None
     scale: float = 1.0
-    device: str = "auto"
-    precision: str = "auto"
-    raw_weights: bool = False
-    sigma_max: float | None = None
-    offline: bool = False
     overwrite: bool = False
     animate: str | None = None
     animate_every: int | None = None
@@ -107,22 +103,11 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
     from sdedit.altering import Surroundings
     from sdedit.animation import Animation
     from sdedit.blending import region_guide
-    from sdedit.checkpoints import load_model
     from sdedit.recipe import save_picture
     from sdedit.retouching import retouch
-    from sdedit.runtime import keep_freed_memory
     from sdedit.samplers import Evaluation
 
-    keep_freed_memory()
-    model = load_model(
-        job.model,
-        job.device,
-        job.precision,
-        raw_weights=job.raw_weights,
-        sigma_max=job.sigma_max,
-        offline=job.offline,
-        show_progress=show_progress,
-    )
+    model = job.model.load(show_progress)
     try:
         t0 = start_time(model, job.t0, job.sigma)
         altered = _alter(job, source, layer, mask, Surroundings(model.native_size, job.size, job.context, job.grow))
@@ -244,7 +229,7 @@ def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, 
         seed=seed,
         precision=precision_name(model.dtype),
         sigma_max=model.schedule.sigma_max,
-        raw_weights=job.raw_weights,
+        raw_weights=job.model.raw_weights,
         task=job.task,
         layer=Path(job.layer).name,
         mask="" if job.mask is None else Path(job.mask).name,

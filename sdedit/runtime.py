@@ -3,9 +3,13 @@
 from __future__ import annotations
 
 import ctypes
+import importlib.util
+import os
+import shutil
 import sys
 
 import torch
+from torch import nn
 
 from sdedit.errors import SdeditError
 
@@ -84,6 +88,20 @@ def precision_name(dtype: torch.dtype) -> str:
 def training_autocast(device: torch.device) -> torch.autocast:
     """bfloat16 for the network's body where that is fast; a context that changes nothing elsewhere."""
     return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
+
+
+def compile_network(network: nn.Module) -> None:
+    """Have the network compiled at its first evaluation of each shape of input.
+
+    Raises:
+        SdeditError: if this machine has no compiler for the network's device.
+    """
+    on_cpu = next(network.parameters()).device.type == "cpu"
+    if on_cpu and not any(shutil.which(name) for name in (os.environ.get("CXX", "g++"), "g++", "clang++", "c++", "cl")):
+        raise SdeditError("--compile needs a C++ compiler, such as g++; install one, or leave --compile out")
+    if not on_cpu and importlib.util.find_spec("triton") is None:
+        raise SdeditError("--compile needs the package triton on a GPU; install it, or leave --compile out")
+    network.compile(dynamic=False)
 
 
 def wait_for(device: torch.device) -> None:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdedit.errors import SdeditError
 from sdedit.files import write_atomically
+from sdedit.model_choice import DEFAULT_MODEL, ModelChoice
 from sdedit.places import find_outputs, open_input
 from sdedit.quality import DEFAULT, Sampling
 
@@ -46,12 +47,7 @@ class SweepJob:
     sampling: Sampling = DEFAULT
     size: int | tuple[int, int] | None = None
     background: str = "white"
-    model: str = "landscapes-128"
-    device: str = "auto"
-    precision: str = "auto"
-    raw_weights: bool = False
-    sigma_max: float | None = None
-    offline: bool = False
+    model: ModelChoice = DEFAULT_MODEL
     overwrite: bool = False
 
 
@@ -79,20 +75,9 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
 
     from tqdm import tqdm
 
-    from sdedit.checkpoints import load_model
     from sdedit.coarse_to_fine import pass_count
-    from sdedit.runtime import keep_freed_memory
 
-    keep_freed_memory()
-    model = load_model(
-        job.model,
-        job.device,
-        job.precision,
-        raw_weights=job.raw_weights,
-        sigma_max=job.sigma_max,
-        offline=job.offline,
-        show_progress=show_progress,
-    )
+    model = job.model.load(show_progress)
     try:
         fitted = fit_guide(guide, working_size(guide.size, job.size or model.native_size))
     except ValueError as error:

@@ -1,6 +1,6 @@
 """Checkpoint files, one module a format, and the loading of models by name or path."""
 
-from sdedit.checkpoints.loading import BUILT_IN, load_model
+from sdedit.checkpoints.loading import load_model
 from sdedit.checkpoints.native import save_checkpoint
 
-__all__ = ["BUILT_IN", "load_model", "save_checkpoint"]
+__all__ = ["load_model", "save_checkpoint"]

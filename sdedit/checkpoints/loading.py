@@ -19,8 +19,7 @@ from sdedit.checkpoints.pickles import read_pickle
 from sdedit.checkpoints.published import settle
 from sdedit.errors import SdeditError
 from sdedit.model import ScoreModel
-
-BUILT_IN = "landscapes-128"
+from sdedit.models import BUILT_IN
 
 
 def load_model(
@@ -28,6 +27,7 @@ def load_model(
     device: str = "cpu",
     precision: str = "auto",
     *,
+    compiled: bool = False,
     raw_weights: bool = False,
     sigma_max: float | None = None,
     offline: bool = False,
@@ -39,15 +39,17 @@ def load_model(
         name_or_path: a checkpoint file or a folder of diffusers; the name of a model (`sdedit models list`), which is
             downloaded once; or a place on the hub, hf:owner/name[@revision].
         device: "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if there is one.
-        precision: "fp32", "bf16", or "auto" for bf16 where the device is fast at it. The noise embedding, the
+        precision: "fp32", "bf16", "fp16", or "auto" for bf16 where the device is fast at it. The noise embedding, the
             sampler's state and the denoiser's output are float32 either way.
+        compiled: compile the network for each size of picture, at its first evaluation.
         raw_weights: take the network as it stood at the end of training instead of its moving average.
         sigma_max: highest noise level of the schedule, for pictures in [0, 1]; None for the model's own.
         offline: use only what has been downloaded before.
         show_progress: draw a bar on standard error while downloading.
 
     Raises:
-        SdeditError: if there is no such model or device, or the file is not a usable checkpoint.
+        SdeditError: if there is no such model or device, the file is not a usable checkpoint, or
+            the machine cannot compile.
     """
     target = runtime.find_device(device)
     dtype = runtime.find_dtype(target, precision)
@@ -57,6 +59,8 @@ def load_model(
     model = build_model(checkpoint, sha256)
     model.network.body_to(dtype)
     model.network.to(target).to(memory_format=torch.channels_last)
+    if compiled:
+        runtime.compile_network(model.network)
     return model
 
 

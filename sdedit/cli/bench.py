@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import click
 
-from sdedit.cli.options import model_options
+from sdedit.cli.options import model_options, take_model
 from sdedit.cli.printing import print_table
 
 
@@ -15,28 +17,11 @@ from sdedit.cli.printing import print_table
 @click.option("--diffusers", is_flag=True, help="Compare with diffusers' UNet2DModel on the same weights, interleaved.")
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each contestant.")
-def bench(
-    model: str,
-    size: int | None,
-    batch: int,
-    repeats: int,
-    device: str,
-    precision: str,
-    diffusers: bool,
-    raw_weights: bool,
-    sigma_max: float | None,
-    offline: bool,
-    as_json: bool,
-) -> None:
+def bench(size: int | None, batch: int, repeats: int, diffusers: bool, as_json: bool, **options: Any) -> None:
     """Time evaluations of a model's network: seconds, pictures a minute at the default steps, memory, and the share
     of what 3 x 3 convolutions reach on this machine. Let nothing else run meanwhile.
     """
     from sdedit.benchmark import benchmark
-    from sdedit.checkpoints import load_model
-    from sdedit.runtime import keep_freed_memory
 
-    keep_freed_memory()
-    loaded = load_model(
-        model, device, precision, raw_weights=raw_weights, sigma_max=sigma_max, offline=offline, show_progress=True
-    )
-    print_table(benchmark(loaded, size, batch, repeats, diffusers), as_json)
+    model = take_model(options).load(show_progress=True)
+    print_table(benchmark(model, size, batch, repeats, diffusers), as_json)

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import model_options, sampling_options, seed_option, take_sampling
+from sdedit.cli.options import model_options, sampling_options, seed_option, take_model, take_sampling
 from sdedit.cli.printing import print_facts
 from sdedit.cli.types import T0Range
 
@@ -55,7 +55,7 @@ def evaluate(quiet: bool, seed: int | None, mask: Path | None, **options: Any) -
     SEED, 0 unless told otherwise. Prints the names of the files written.
     """
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    sampling = take_sampling(options)
+    sampling, model = take_sampling(options), take_model(options)
     if mask is not None:
         from sdedit.evaluation.edits import measure_edit
 
@@ -65,6 +65,6 @@ def evaluate(quiet: bool, seed: int | None, mask: Path | None, **options: Any) -
     from sdedit.evaluation.job import EvaluateJob, run_evaluate_job
 
     for file in run_evaluate_job(
-        EvaluateJob(**options, sampling=sampling, seed=seed or 0), say, show_progress=not quiet
+        EvaluateJob(model=model, sampling=sampling, **options, seed=seed or 0), say, show_progress=not quiet
     ):
         click.echo(file)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from sdedit.cli.options import weights_options
+from sdedit.cli.options import take_model, weights_options
 from sdedit.cli.printing import print_facts, print_table
 
 _MODEL = click.argument("model")
@@ -59,35 +60,27 @@ def pull(model: str, quiet: bool) -> None:
 @click.argument("output", type=click.Path(path_type=Path))
 @weights_options
 @click.option("--overwrite", is_flag=True, help="Replace output that exists.")
-def convert(
-    model: str, output: Path, raw_weights: bool, sigma_max: float | None, offline: bool, overwrite: bool
-) -> None:
+def convert(output: Path, overwrite: bool, **options: Any) -> None:
     """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers."""
-    from sdedit.checkpoints import load_model
     from sdedit.checkpoints.converting import convert_model
 
-    loaded = load_model(
-        model, precision="fp32", raw_weights=raw_weights, sigma_max=sigma_max, offline=offline, show_progress=True
-    )
-    convert_model(loaded, output, overwrite)
+    model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
+    convert_model(model, output, overwrite)
 
 
 @models.command()
 @_MODEL
 @weights_options
 @_JSON
-def verify(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
+def verify(as_json: bool, **options: Any) -> None:
     """Check that MODEL works: finite weights of the right shapes, and a denoiser sound at three noise levels."""
     from dataclasses import asdict
 
-    from sdedit.checkpoints import load_model
     from sdedit.checkpoints.verifying import verify_model
 
-    loaded = load_model(
-        model, precision="fp32", raw_weights=raw_weights, sigma_max=sigma_max, offline=offline, show_progress=True
-    )
+    model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
     print_table(
-        [{name: float(f"{value:.4g}") for name, value in asdict(check).items()} for check in verify_model(loaded)],
+        [{name: float(f"{value:.4g}") for name, value in asdict(check).items()} for check in verify_model(model)],
         as_json,
     )
 

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import fields
 from typing import Any
 
 import click
 
 from sdedit.cli.types import Sigma
+from sdedit.model_choice import ModelChoice
+from sdedit.models import BUILT_IN
 from sdedit.quality import DEFAULT, GRIDS, QUALITIES, SAMPLINGS, Sampling, choose_sampling
 
 
@@ -53,6 +56,13 @@ def take_sampling(options: dict[str, Any]) -> Sampling:
         raise click.UsageError(f"{error}.") from error
 
 
+def take_model(options: dict[str, Any]) -> ModelChoice:
+    """Take the model options out of a command's options."""
+    source = options.pop("model")
+    names = [field.name for field in fields(ModelChoice) if field.name in options]
+    return ModelChoice(source, **{name: options.pop(name) for name in names})
+
+
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --seed."""
     return click.option(
@@ -64,9 +74,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which model is used, and where it runs."""
     return _add(
         command,
-        click.option(
-            "--model", default="landscapes-128", show_default=True, help="Name of a model, or a checkpoint file."
-        ),
+        click.option("--model", default=BUILT_IN, show_default=True, help="Name of a model, or a checkpoint file."),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
         click.option(
             "--precision",
@@ -74,6 +82,12 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
             default="auto",
             show_default=True,
             help="Of the network's body; auto takes bf16 where the device is fast at it.",
+        ),
+        click.option(
+            "--compile",
+            "compiled",
+            is_flag=True,
+            help="Compile the network first, for each size of picture: minutes at the start; for long jobs on GPUs.",
         ),
         weights_options,
     )

@@ -7,7 +7,14 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import animation_options, model_options, sampling_options, seed_option, take_sampling
+from sdedit.cli.options import (
+    animation_options,
+    model_options,
+    sampling_options,
+    seed_option,
+    take_model,
+    take_sampling,
+)
 from sdedit.cli.types import T0, Offset, Sigma
 
 _SHARED = (
@@ -147,7 +154,7 @@ def _run(task: str, default_t0: float, quiet: bool, as_json: bool, **options: An
     if options["invert_mask"] and options["mask"] is None:
         raise click.UsageError("--invert-mask needs a --mask.")
     options["t0"] = options["t0"] or default_t0
-    sampling = take_sampling(options)
+    sampling, model = take_sampling(options), take_model(options)
     if options["picture"] == "-" and options["output"] is None:
         options["output"] = "-"
     if options["output"] == "-" and (options["variants"] > 1 or as_json):
@@ -156,6 +163,8 @@ def _run(task: str, default_t0: float, quiet: bool, as_json: bool, **options: An
     from sdedit.retouch_jobs import RetouchJob, run_retouch_job
 
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    for result in run_retouch_job(RetouchJob(task=task, sampling=sampling, **options), say, show_progress=not quiet):
+    for result in run_retouch_job(
+        RetouchJob(task=task, model=model, sampling=sampling, **options), say, show_progress=not quiet
+    ):
         if as_json:
             click.echo(result.to_json())

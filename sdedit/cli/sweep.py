@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import model_options, sampling_options, seed_option, take_sampling
+from sdedit.cli.options import model_options, sampling_options, seed_option, take_model, take_sampling
 from sdedit.cli.types import Colour, Size, T0Range
 
 
@@ -36,10 +36,11 @@ def sweep(quiet: bool, **options: Any) -> None:
 
     Prints the names of the files written. All t0 share the seeds, so that paintings in a row have the same noise.
     """
-    sampling = take_sampling(options)
+    sampling, model = take_sampling(options), take_model(options)
 
     from sdedit.sweeping import SweepJob, run_sweep_job
 
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    for file in run_sweep_job(SweepJob(**options, sampling=sampling), say, show_progress=not quiet):
+    job = SweepJob(model=model, sampling=sampling, **options)
+    for file in run_sweep_job(job, say, show_progress=not quiet):
         click.echo(file)

@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sdedit.errors import SdeditError
+from sdedit.model_choice import DEFAULT_MODEL, ModelChoice
 from sdedit.places import find_outputs
 from sdedit.quality import DEFAULT, Sampling
 from sdedit.sweeping import write_table
@@ -25,12 +26,7 @@ class EvaluateJob:
     limit: int | None = None
     seed: int = 0
     sampling: Sampling = DEFAULT
-    model: str = "landscapes-128"
-    device: str = "auto"
-    precision: str = "auto"
-    raw_weights: bool = False
-    sigma_max: float | None = None
-    offline: bool = False
+    model: ModelChoice = DEFAULT_MODEL
     overwrite: bool = False
 
 
@@ -59,23 +55,12 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
 
     from tqdm import tqdm
 
-    from sdedit.checkpoints import load_model
     from sdedit.evaluation.curve import BATCH, realism_curve
     from sdedit.evaluation.features import load_extractor
     from sdedit.evaluation.realism import check_enough
-    from sdedit.runtime import keep_freed_memory
     from sdedit.training.data import centre_squares, load_photographs
 
-    keep_freed_memory()
-    model = load_model(
-        job.model,
-        job.device,
-        job.precision,
-        raw_weights=job.raw_weights,
-        sigma_max=job.sigma_max,
-        offline=job.offline,
-        show_progress=show_progress,
-    )
+    model = job.model.load(show_progress)
     squares = []
     for place, words in ((job.guides, "guides"), (job.photos, "photographs")):
         pictures, bad = load_photographs(place, model.native_size)

@@ -24,6 +24,7 @@ from typing import NamedTuple
 from sdedit.errors import SdeditError
 from sdedit.files import reason
 from sdedit.guide import PICTURE_SUFFIXES
+from sdedit.places import numbered
 
 
 class Source(NamedTuple):
@@ -80,11 +81,6 @@ def seed_of(folder_seed: int, relative: str, variant: int) -> int:
     """
     words = f"{folder_seed}/{variant}/{unicodedata.normalize('NFC', relative)}"
     return int.from_bytes(hashlib.sha256(words.encode("utf-8", "surrogateescape")).digest()[:6], "big")
-
-
-def numbered(file: Path, variant: int) -> Path:
-    """The file of a variant: file-1.png is variant 0."""
-    return file.with_name(f"{file.stem}-{variant + 1}{file.suffix}")
 
 
 def list_guides(

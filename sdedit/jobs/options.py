@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdedit import __version__
 from sdedit.errors import SdeditError
+from sdedit.models import BUILT_IN
 from sdedit.quality import Sampling, choose_sampling
 from sdedit.recipe import Recipe
 
@@ -41,7 +42,7 @@ class PaintOptions:
 
     t0: float | tuple[float, float] | None = None
     sigma: float | None = None
-    model: str | Path | ScoreModel = "landscapes-128"
+    model: str | Path | ScoreModel = BUILT_IN
     quality: str | None = None
     steps: int | None = None
     sampler: str | None = None
@@ -54,6 +55,7 @@ class PaintOptions:
     background: str = "white"
     device: str = "auto"
     precision: str = "auto"
+    compiled: bool = False
     raw_weights: bool = False
     sigma_max: float | None = None
     offline: bool = False
@@ -164,6 +166,7 @@ def load_job_model(options: PaintOptions, device: str, show_progress: bool) -> S
         options.model,
         device,
         options.precision,
+        compiled=options.compiled,
         raw_weights=options.raw_weights,
         sigma_max=options.sigma_max,
         offline=options.offline,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import replace
@@ -10,10 +9,10 @@ from pathlib import Path
 
 from sdedit.errors import SdeditError
 from sdedit.guide import PICTURE_SUFFIXES
-from sdedit.jobs.listing import Item, numbered
+from sdedit.jobs.listing import Item
 from sdedit.jobs.options import PaintOptions, draw_seed, load_job_model
 from sdedit.jobs.results import PaintedFile
-from sdedit.places import find_animation
+from sdedit.places import find_animation, find_outputs
 
 _OUTPUT_SUFFIXES = PICTURE_SUFFIXES - {".gif"}
 
@@ -103,29 +102,14 @@ def output_files(guide: str, output: str | None, options: PaintOptions) -> list[
     Raises:
         SdeditError: if any of them cannot or must not be written.
     """
-    if output == "-":
-        return [None]
     source = Path("guide.png" if guide == "-" else guide)
-    if output is None:
-        first = source.with_name(f"{source.stem}-painted.png")
-    else:
-        first = Path(output)
-        if first.is_dir():
-            first = first / f"{source.stem}.png"
-    if first.suffix.lower() not in _OUTPUT_SUFFIXES:
-        raise SdeditError(f"cannot write {first}: its name must end in one of {', '.join(sorted(_OUTPUT_SUFFIXES))}")
-    if not first.parent.is_dir():
-        raise SdeditError(f"cannot write {first}: there is no folder {first.parent}")
-    if not os.access(first.parent, os.W_OK):
-        raise SdeditError(f"cannot write {first}: the folder {first.parent} is read-only")
-    files = [numbered(first, variant) for variant in range(options.variants)] if options.variants > 1 else [first]
-    for file in files:
-        if file.exists() and source.exists() and file.samefile(source):
-            raise SdeditError(f"{file} is the guide itself; name another output")
-        if file.is_dir():
-            raise SdeditError(f"cannot write {file}: it is a folder")
-        if file.exists() and not options.overwrite and not options.skip_existing:
-            raise SdeditError(
-                f"{file} exists; add --overwrite to replace it, --skip-existing to leave it, or name another output"
-            )
-    return list(files)
+    return find_outputs(
+        output,
+        source.with_name(f"{source.stem}-painted.png"),
+        [guide],
+        _OUTPUT_SUFFIXES,
+        options.variants,
+        options.overwrite,
+        options.skip_existing,
+        name_in_folder=f"{source.stem}.png",
+    )

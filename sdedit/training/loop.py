@@ -14,7 +14,7 @@ from pathlib import Path
 from types import FrameType
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sdedit import runtime
 from sdedit.checkpoints.native import save_checkpoint
@@ -43,7 +43,7 @@ class Trainer:
         folder: where the run is kept; made if it is missing.
         device: where the network runs.
         resume: go on from the folder's state.pt.
-        compile_network: compile the network for each of the two picture sizes before the first batch of that size.
+        compiled: compile the network for each of the two picture sizes before the first batch of that size.
 
     Raises:
         SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made.
@@ -57,7 +57,7 @@ class Trainer:
         folder: Path,
         device: torch.device,
         resume: bool = False,
-        compile_network: bool = False,
+        compiled: bool = False,
     ) -> None:
         self.config = config
         self.train = train
@@ -74,9 +74,8 @@ class Trainer:
         self.network = NCSNpp(config.network).to(device).to(memory_format=torch.channels_last)
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = Optimiser(self.network, config.optimiser)
-        self.run_network: nn.Module = self.network
-        if compile_network:
-            self.run_network = torch.compile(self.network, dynamic=False)  # type: ignore[assignment]
+        if compiled:
+            runtime.compile_network(self.network)
         self.progress = Progress()
         self.state_file = folder / "state.pt"
         if resume:
@@ -150,7 +149,7 @@ class Trainer:
         x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
 
         with runtime.training_autocast(self.device):
-            d = config.preconditioning.denoise(self.run_network, x, sigma)
+            d = config.preconditioning.denoise(self.network, x, sigma)
         loss = self._loss(d, y, sigma)
         loss.backward()
         self.optimiser.step(self.progress.batches, self.budget_used)

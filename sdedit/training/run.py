@@ -26,7 +26,7 @@ def run_training(
     folder: Path,
     device: str,
     resume: bool,
-    compile_network: bool,
+    compiled: bool,
     say: Callable[[str], object],
     show_progress: bool,
 ) -> None:
@@ -39,7 +39,7 @@ def run_training(
         folder: where the run is kept.
         device: a name that `sdedit.runtime.find_device` knows.
         resume: go on with the run in `folder`.
-        compile_network: compile the network first.
+        compiled: compile the network first.
         say: takes lines about what is done.
         show_progress: report progress: as one changing line on a terminal, elsewhere through `say` now and then.
 
@@ -64,7 +64,7 @@ def run_training(
         say(f"left out {name}: it is not a whole picture")
     say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
-    trainer = Trainer(config, photographs, held_out, folder, target, resume, compile_network)
+    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled)
     terminal = show_progress and sys.stderr.isatty()
     with tqdm(bar_format="{desc}", disable=not terminal) as bar:
 
