@@ -21,7 +21,7 @@ from sdedit.model import ScoreModel
 from sdedit.quality import Sampling
 from sdedit.samplers import Evaluation, Generators
 
-REPAINT = 0.8  # t0 of the passes after the first, as a share of t0
+REPAINT = 0.75  # t0 of a pass as a share of that of the pass before
 _CLOSE = 0.1  # octaves above the native size that need no pass of their own
 
 
@@ -46,7 +46,7 @@ def synthesise_coarse_to_fine(
     Args:
         model: the score model.
         guide: (B, 3, H, W) float32 in [0, 1].
-        t0: start time of the first pass, in (0, 1]; the others start at `REPAINT` t0.
+        t0: start time of the first pass, in (0, 1]; each further one at `REPAINT` times the time before.
         sampling: how the reverse SDE is solved in each pass.
         generator: source of the noise, one for the batch or one per picture.
         repeats: K of Algorithm 2, in each pass.
@@ -74,9 +74,10 @@ def synthesise_coarse_to_fine(
     guides = [*(_resize(full, size) for size in sizes[:-1]), full]
     painted = paint(guides[0], t0)
     for before, here in pairwise(guides):
+        t0 *= REPAINT
         size = (here.shape[-2], here.shape[-1])
         detail = here - _resize(before, size)
-        painted = paint((_resize(painted, size) + detail).clamp(0, 1), REPAINT * t0)
+        painted = paint((_resize(painted, size) + detail).clamp(0, 1), t0)
     return painted[..., :height, :width]
 
 

@@ -42,7 +42,7 @@ def test_passes_grow_and_start_from_less_noise(tiny_model: ScoreModel) -> None:
     assert [tuple(call.x.shape[2:]) for call in calls] == 3 * [(16, 24)] + 3 * [(32, 48)] + 3 * [(64, 96)]
     schedule = tiny_model.schedule
     assert [call.sigma for call in calls[::3]] == pytest.approx(
-        [schedule.sigma(0.5), schedule.sigma(0.5 * REPAINT), schedule.sigma(0.5 * REPAINT)]
+        [schedule.sigma(0.5 * REPAINT**number) for number in range(3)]
     )
 
 

@@ -83,8 +83,8 @@ from sdedit.cli.types import T0, Colour, Shard, Sigma, Size
     "--passes",
     metavar="P",
     type=click.IntRange(1, 12),
-    help="Paint at P sizes, coarse to fine: at the model's native size first, then enlarged and painted again at 0.8 "
-    "t0; 1 is at full size at once, as in the paper. [default: 1 at the native size, one more for each doubling]",
+    help="Paint at P sizes, coarse to fine: at the model's native size first, then enlarged and painted again at 0.75 "
+    "t0, and so on; 1 is at full size at once. [default: 1 at the native size, one more for each doubling]",
 )
 @click.option(
     "--background",
