@@ -125,6 +125,14 @@ def test_random_windows() -> None:
     assert zoomed.shape == (3, 3, 16, 16)
 
 
+def test_shrunk_windows_are_as_sharp_as_shrunk_pictures() -> None:
+    grain = np.random.default_rng(0).integers(60, 196, (144, 144, 3), np.uint8)
+    whole = centre_squares([grain], 128).std()
+    for seed in range(20):  # windows of 128 to 144 px
+        window = random_batch([grain], 1, 128, 1.125, torch.Generator().manual_seed(seed))
+        assert 0.88 < float(window.std() / whole) < 1.2
+
+
 def test_centre_squares() -> None:
     picture = np.asarray(stripes(0, 40, 20))
     square = centre_squares([picture], 20)
