@@ -67,7 +67,7 @@ def dpm_2m_sde(s_before: float, s: float, s_next: float) -> tuple[float, float, 
 def er_sde(s_before: float, s: float, s_next: float) -> tuple[float, float, float]:
     a, b, _ = ancestral(s_before, s, s_next)
     # s'^2 times the integral of 2 (u - s) / u^3 over u from s' to s, over the distance of the two known points.
-    return a, b, (s - s_next) ** 2 / (s * (s_before - s)) if s_before < math.inf else 0.0
+    return a, b, (s - s_next) ** 2 / (s * (s_before - s)) if s < s_before < math.inf else 0.0
 
 
 def dpm_2m(s_before: float, s: float, s_next: float) -> tuple[float, float, float]:
@@ -80,8 +80,8 @@ def heun(s_before: float, s: float, s_next: float) -> tuple[float, float, float]
 
 
 def _half_step_ratio(s_before: float, s: float, s_next: float) -> float:
-    """Half this step's length in ln s over that of the step before; 0 in the first step."""
-    return math.log(s / s_next) / math.log(s_before / s) / 2 if s_before < math.inf else 0.0
+    """Half this step's length in ln s over that of the step before; 0 in the first step, or if that had no length."""
+    return math.log(s / s_next) / math.log(s_before / s) / 2 if s < s_before < math.inf else 0.0
 
 
 SAMPLERS: dict[str, Coefficients] = {

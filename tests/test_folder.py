@@ -67,7 +67,7 @@ def test_out_of_memory_halves_the_batch(
     exact_model: ScoreModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fits: int
 ) -> None:
     tried: list[int] = []
-    synthesise = engine.synthesise
+    synthesise = engine.synthesise_coarse_to_fine
 
     def cramped(model: ScoreModel, guides: torch.Tensor, *arguments: object) -> torch.Tensor:
         tried.append(len(guides))
@@ -78,7 +78,7 @@ def test_out_of_memory_halves_the_batch(
     (tmp_path / "guides").mkdir()
     for number in range(16):
         blocks_picture().save(tmp_path / "guides" / f"{number}.png")
-    monkeypatch.setattr(engine, "synthesise", cramped)
+    monkeypatch.setattr(engine, "synthesise_coarse_to_fine", cramped)
     results = list(package.paint_files(tmp_path / "guides", tmp_path / "out", model=exact_model, steps=2))
     assert tried[:2] == [8, 4]
     assert max(tried[4:]) <= max(fits, 1)  # it is remembered
@@ -96,7 +96,7 @@ def test_other_errors_of_torch_are_not_taken_for_it(
     def broken(*arguments: object) -> None:
         raise RuntimeError("expected scalar type Float")
 
-    monkeypatch.setattr(engine, "synthesise", broken)
+    monkeypatch.setattr(engine, "synthesise_coarse_to_fine", broken)
     with pytest.raises(RuntimeError, match="scalar type"):
         list(package.paint_files(guide, tmp_path / "out", model=exact_model))
 

@@ -41,7 +41,7 @@ def test_paints_beside_the_guide_and_says_what_it_does(sdedit: Command, quick: l
     assert result.stdout == b""
     line = result.stderr.decode()
     assert re.fullmatch(
-        r"tiny: 19x16 px \(guide 24x20\), t0 0\.3, sigma\(t0\) 0\.1287, 4 steps of euler-maruyama, seed \d+\n", line
+        r"tiny: 19x16 px \(guide 24x20\), t0 0\.3, sigma\(t0\) 0\.1287, 4 steps of er-sde, seed \d+\n", line
     ), line
     with Image.open(guide.with_name("strokes-painted.png")) as picture:
         assert (picture.mode, picture.size) == ("RGB", (19, 16))
@@ -120,7 +120,7 @@ def test_progress_bar_on_a_terminal_only(quick: list[str], guide: Path, tmp_path
     os.close(ours)
     assert process.wait() == 0
     assert re.search(rb"\d/4 \[", seen), seen
-    assert b"steps of euler-maruyama" in seen
+    assert b"steps of er-sde" in seen
 
 
 def test_recipe_json_and_info(sdedit: Command, quick: list[str], guide: Path, tmp_path: Path) -> None:

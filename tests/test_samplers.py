@@ -174,3 +174,15 @@ def test_constraint_is_put_on_every_level_that_is_reached() -> None:
     x = sample(gaussian_denoise, torch.rand(1, 3, 4, 4), levels, torch.Generator(), constrain=constrain)
     assert reached == levels[1:].tolist()
     assert torch.equal(x, torch.zeros(1, 3, 4, 4))
+
+
+@pytest.mark.parametrize("sampler", SAMPLERS)
+def test_steps_of_no_length_change_nothing(sampler: str) -> None:
+    x = torch.rand(1, 3, 4, 4)
+
+    def result(levels: list[float]) -> Tensor:
+        return sample(
+            gaussian_denoise, x, torch.tensor(levels).double(), lambda x, s, s_next: torch.ones_like(x), sampler
+        )
+
+    torch.testing.assert_close(result([0.02, 0.02, 0.02, 0]), result([0.02, 0]))
