@@ -49,7 +49,7 @@ def test_batch_is_seeded_picture_by_picture(tiny_model: ScoreModel) -> None:
 def test_every_evaluation_is_reported(tiny_model: ScoreModel) -> None:
     calls: list[Evaluation] = []
     painted = sdedit.paint(tiny_model, torch.rand(3, 16, 16), steps=4, repeats=3, on_step=calls.append)
-    assert [call.sigma for call in calls] == 3 * tiny_model.schedule.levels(0.5, 4).tolist()[:-1]
+    assert [call.sigma for call in calls] == 3 * tiny_model.schedule.levels(0.5, 4, "karras").tolist()[:-1]
     assert torch.equal(calls[-1].d[0].clamp(0, 1), painted)
 
 
