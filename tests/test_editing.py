@@ -9,6 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
+from sdedit.checkpoints import load_model
 from sdedit.editing import edit, start_levels, synthesise
 from sdedit.model import ScoreModel
 from sdedit.samplers import SAMPLERS, Evaluation
@@ -125,6 +126,33 @@ def test_grey_pixels_start_at_their_own_t0(gaussian: ScoreModel, m: float) -> No
     start = gaussian.schedule.sigma(m * 0.6)
     kept = [abs(float(e.x[..., 100:].mean()) - 0.9) < 4 * e.sigma / math.sqrt(30_000) for e in seen]
     assert kept == [e.sigma >= levels[0] or e.sigma > start for e in seen]
+
+
+def test_the_built_in_model_keeps_and_starts_where_the_mask_says() -> None:
+    """Black pixels come back as they were; they get fresh noise at every level, grey ones down to their own."""
+    model = load_model()
+    source = 0.2 + 0.6 * torch.rand(1, 3, 61, 96, generator=torch.Generator().manual_seed(1))
+    mask = torch.cat([torch.full((1, 1, 61, 32), value) for value in (0.0, 0.5, 1.0)], dim=3)
+    levels = model.schedule.levels(0.6, 8)
+    seen: list[Evaluation] = []
+    edited = edit(model, source, mask, levels, torch.Generator().manual_seed(0), "ancestral", on_step=seen.append)
+    assert torch.equal(edited[..., :32], source[..., :32])
+    assert (edited - source).abs()[..., 32:64].mean() > 0.01
+    assert (edited - source).abs()[..., 64:].mean() > 0.05
+
+    noises = [(evaluation.x[..., :61, :] - source) / evaluation.sigma for evaluation in seen]
+    kept, grey = (
+        [
+            abs(float((before * after)[..., left : left + 32].mean())) < 0.06
+            for before, after in itertools.pairwise(noises)
+        ]
+        for left in (0, 32)
+    )
+    assert all(kept)
+    start = model.schedule.sigma(0.5 * 0.6)
+    assert grey == [evaluation.sigma > start * 1.000001 for evaluation in seen[1:]]
+    assert True in grey
+    assert False in grey
 
 
 def test_start_levels() -> None:

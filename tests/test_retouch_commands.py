@@ -72,6 +72,28 @@ def test_edit_keeps_what_it_should_and_carries_a_recipe(sdedit: Command, quick: 
         assert film.n_frames == 7  # type: ignore[attr-defined]  # guide, 3 there, 2 more back, result
 
 
+@pytest.mark.parametrize(("mode", "size"), [("L", (201, 139)), ("RGB", (97, 160)), ("RGBA", (150, 211))])
+def test_the_built_in_model_keeps_the_files_pixels(
+    sdedit: Command, tmp_path: Path, mode: str, size: tuple[int, int]
+) -> None:
+    rng = np.random.default_rng(3)
+    channels = len(Image.new(mode, (1, 1)).getbands())
+    before = rng.integers(0, 256, (size[1], size[0], channels), np.uint8).squeeze()
+    Image.fromarray(before, mode).save(tmp_path / "photo.png")
+    mask = Image.new("L", size)
+    mask.paste(255, (20, 30, 70, 90))
+    mask.save(tmp_path / "mask.png")
+    Image.new("RGB", size, "teal").save(tmp_path / "strokes.png")
+    words = ["--strokes", "strokes.png", "--mask", "mask.png", "--steps", 3, "--seed", 1, "-o", "edited.png"]
+    result = sdedit("edit", "photo.png", *words)
+    assert result.returncode == 0, result.stderr
+    edited = Image.open(tmp_path / "edited.png")
+    assert (edited.mode, edited.size) == (mode, size)
+    after, kept = np.asarray(edited), np.asarray(mask) == 0
+    assert (after[kept] == before[kept]).all()
+    assert (after[~kept] != before[~kept]).mean() > 0.5
+
+
 def test_masks_the_other_way_round(sdedit: Command, quick: list[str], pictures: Path) -> None:
     words = ["edit", "photo.png", "--strokes", "strokes.png", *quick, "--mask", "mask.png", "--invert-mask", "--quiet"]
     assert sdedit(*words, "-o", "a.webp").returncode == 0
