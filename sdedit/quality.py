@@ -73,12 +73,13 @@ def choose_sampling(
 
     Args:
         quality: a key of QUALITIES; None leaves the choice to the sampler.
-        sampler: a key of SAMPLINGS; None is that of the quality, or DEFAULT.
+        sampler: a key of SAMPLINGS; None or "auto" is that of the quality, or DEFAULT.
         steps, grid: as in `Sampling`.
 
     Raises:
         ValueError: as `Sampling`, or if a quality is unknown, or quality and sampler are given.
     """
+    sampler = None if sampler == "auto" else sampler
     if quality is not None and sampler is not None:
         raise ValueError("quality and sampler choose the same thing; give one of them")
     for name, known, kind in ((quality, QUALITIES, "quality"), (sampler, SAMPLINGS, "sampler")):

@@ -17,7 +17,7 @@ def test_every_sampler_has_a_setting_that_runs() -> None:
 
 def test_what_is_said_takes_its_place() -> None:
     assert choose_sampling() == DEFAULT
-    assert choose_sampling("fast") == QUALITIES["fast"]
+    assert choose_sampling("fast") == choose_sampling("fast", "auto") == QUALITIES["fast"]
     assert choose_sampling("fast", steps=7) == Sampling("er-sde", 7, "karras")
     assert choose_sampling(sampler="ancestral", grid="karras") == Sampling("ancestral", 100, "karras")
 

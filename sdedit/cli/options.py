@@ -31,9 +31,10 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--sampler",
-            type=click.Choice(list(SAMPLINGS)),
+            type=click.Choice(["auto", *SAMPLINGS]),
             help="Solver of the reverse SDE: the paper's Algorithm 1; Euler-Maruyama in t (many steps only); the exact "
-            "posterior; two of second order for few steps; and two of the ODE beside it, without noise.",
+            "posterior; two of second order for few steps; and two of the ODE beside it, without noise. "
+            "[default: auto, that of the quality]",
         ),
         click.option(
             "--grid",

@@ -148,7 +148,7 @@ def paint(
     drop_overruled(context, options, "quality", "sampler")
     if options["t0"] is not None and options["sigma"] is not None:
         raise click.UsageError("--t0 and --sigma say the same thing; give one of them.")
-    if options["quality"] is not None and options["sampler"] is not None:
+    if options["quality"] is not None and options["sampler"] not in (None, "auto"):
         raise click.UsageError("--quality and --sampler choose the same thing; give one of them.")
     if save_config is not None:
         write_config(context, save_config)
