@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import struct
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -137,3 +139,8 @@ def test_a_failed_write_keeps_the_old_file(tiny_model: ScoreModel, tmp_path: Pat
     with pytest.raises(SdeditError, match="cannot write"):
         save_checkpoint(tiny_model, tmp_path / "missing" / "m.safetensors")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_loading_does_not_have_torch_import_its_compiler() -> None:
+    code = "import sys, sdedit; sdedit.load_model(); assert 'torch._dynamo' not in sys.modules"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -16,7 +16,8 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, features: int, scale: float) -> None:
         super().__init__()
-        self.register_buffer("frequencies", torch.randn(features) * scale)
+        # Named device: drawn on the meta device, where networks are laid out, they would have torch import its compiler.
+        self.register_buffer("frequencies", torch.randn(features, device="cpu") * scale)
 
     def forward(self, label: Tensor) -> Tensor:
         # The phase reaches about 2000 rad, so it stays in float32 whatever the body runs in.
