@@ -16,7 +16,7 @@ class FourierFeatures(nn.Module):
 
     def __init__(self, features: int, scale: float) -> None:
         super().__init__()
-        # Named device: drawn on the meta device, where networks are laid out, they would have torch import its compiler.
+        # Named device: on the meta device, where networks are laid out, this has torch import its compiler.
         self.register_buffer("frequencies", torch.randn(features, device="cpu") * scale)
 
     def forward(self, label: Tensor) -> Tensor:
