@@ -23,7 +23,7 @@ from sdedit.quality import DEFAULT
 from sdedit.runtime import keep_freed_memory
 from sdedit.sweeping import write_table
 from sdedit.sweetspot import suggest_t0
-from sdedit.training.data import centre_squares, load_photographs
+from sdedit.training.data import load_squares
 
 
 def main() -> None:
@@ -36,11 +36,9 @@ def main() -> None:
 
     keep_freed_memory()
     model = load_model()
-    size = model.native_size
-    guides = centre_squares(load_photographs(options.guides, size)[0], size)
-    photographs = centre_squares(load_photographs(options.photographs, size)[0], size)
-    count = min(options.limit, len(guides))
-    guides = guides[[index * len(guides) // count for index in range(count)]]
+    guides, _ = load_squares(options.guides, model.native_size, options.limit)
+    photographs, _ = load_squares(options.photographs, model.native_size)
+    count = len(guides)
     extractor = load_extractor("efficientnet-lite0", model.device)
     reference = extractor(photographs)
 

@@ -17,7 +17,7 @@ from sdedit.evaluation.realism import kid
 from sdedit.quality import Sampling
 from sdedit.runtime import keep_freed_memory
 from sdedit.sweeping import write_table
-from sdedit.training.data import centre_squares, load_photographs
+from sdedit.training.data import load_squares
 
 
 def main() -> None:
@@ -32,16 +32,14 @@ def main() -> None:
 
     keep_freed_memory()
     sampling = Sampling("er-sde", options.steps, "karras")
+    models = {precision: load_model(precision=precision) for precision in ("fp32", "bf16")}
+    size, device = models["fp32"].native_size, models["fp32"].device
+    guides, _ = load_squares(options.guides, size, options.limit)
+    photographs, _ = load_squares(options.photographs, size)
+    extractor = load_extractor("efficientnet-lite0", device)
+    reference = extractor(photographs)
     rows, pictures = [], {}
-    for precision in ("fp32", "bf16"):
-        model = load_model(precision=precision)
-        guides = centre_squares(load_photographs(options.guides, model.native_size)[0], model.native_size)
-        count = min(options.limit, len(guides))
-        guides = guides[[index * len(guides) // count for index in range(count)]]
-        extractor = load_extractor("efficientnet-lite0", model.device)
-        reference = extractor(
-            centre_squares(load_photographs(options.photographs, model.native_size)[0], model.native_size)
-        )
+    for precision, model in models.items():
         for seed in (0, 1_000_000):
             painted = paint_guides(model, guides, options.t0, sampling, seed)
             pictures[precision, seed] = painted
@@ -55,7 +53,7 @@ def main() -> None:
                 "l2": float(l2(painted, guides).mean()),
                 "mean difference from fp32, of 255": float(difference),
                 "t0": options.t0,
-                "guides": count,
+                "guides": len(guides),
                 "steps": options.steps,
             }
             print(*facts.values(), flush=True)

@@ -20,7 +20,7 @@ from sdedit.evaluation.curve import realism_curve
 from sdedit.evaluation.features import load_extractor
 from sdedit.quality import Sampling
 from sdedit.runtime import keep_freed_memory
-from sdedit.training.data import centre_squares, load_photographs
+from sdedit.training.data import load_squares
 
 FEW, MANY = (10, 15, 20, 30, 50), (100, 250, 500)
 
@@ -58,13 +58,9 @@ def main() -> None:
 
     keep_freed_memory()
     model = load_model(options.model)
-    sets = []
-    for place in (options.guides, options.photographs):
-        pictures, _ = load_photographs(place, model.native_size)
-        sets.append(centre_squares(pictures, model.native_size))
-    guides, photographs = sets
-    count = min(options.limit, len(guides))
-    guides = guides[[index * len(guides) // count for index in range(count)]]
+    guides, _ = load_squares(options.guides, model.native_size, options.limit)
+    photographs, _ = load_squares(options.photographs, model.native_size)
+    count = len(guides)
     extractor = load_extractor("efficientnet-lite0", model.device)
     reference = extractor(photographs)
 

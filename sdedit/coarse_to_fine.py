@@ -70,8 +70,8 @@ def synthesise_coarse_to_fine(
         return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
 
     full = pad(guide, model)
-    sizes = _sizes(full.shape[-2], full.shape[-1], model, passes)
-    guides = [*(_resize(full, size) for size in sizes[:-1]), full]
+    coarse = _coarse_sizes(full.shape[-2], full.shape[-1], model, passes)
+    guides = [*(_resize(full, size) for size in coarse), full]
     painted = paint(guides[0], t0)
     for before, here in pairwise(guides):
         t0 *= REPAINT
@@ -81,13 +81,15 @@ def synthesise_coarse_to_fine(
     return painted[..., :height, :width]
 
 
-def _sizes(height: int, width: int, model: ScoreModel, passes: int) -> list[tuple[int, int]]:
-    """(height, width) of each pass, multiples of what the network takes, the last one as given."""
+def _coarse_sizes(height: int, width: int, model: ScoreModel, passes: int) -> list[tuple[int, int]]:
+    """(height, width) of each pass but the last, multiples of what the network takes."""
     multiple = model.size_multiple
     ratio = model.native_size / min(height, width)
-    scales = [ratio ** (1 - number / (passes - 1)) for number in range(passes - 1)] if passes > 1 else []
-    coarse = [tuple(max(1, round(side * scale / multiple)) * multiple for side in (height, width)) for scale in scales]
-    return [*((down, across) for down, across in coarse), (height, width)]
+
+    def shrunk(side: int, number: int) -> int:
+        return max(1, round(side * ratio ** (1 - number / (passes - 1)) / multiple)) * multiple
+
+    return [(shrunk(height, number), shrunk(width, number)) for number in range(passes - 1)]
 
 
 def _resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:

@@ -58,18 +58,16 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
     from sdedit.evaluation.curve import BATCH, realism_curve
     from sdedit.evaluation.features import load_extractor
     from sdedit.evaluation.realism import check_enough
-    from sdedit.training.data import centre_squares, load_photographs
+    from sdedit.training.data import load_squares
 
     model = job.model.load(show_progress)
     squares = []
-    for place, words in ((job.guides, "guides"), (job.photos, "photographs")):
-        pictures, bad = load_photographs(place, model.native_size)
+    for place, words, limit in ((job.guides, "guides", job.limit), (job.photos, "photographs", None)):
+        pictures, bad = load_squares(place, model.native_size, limit)
         for name in bad:
             say(f"left out {name}: it is not a whole picture")
-        if words == "guides" and job.limit and len(pictures) > job.limit:
-            pictures = [pictures[index * len(pictures) // job.limit] for index in range(job.limit)]
         check_enough(len(pictures), f"{words} ({place})")
-        squares.append(centre_squares(pictures, model.native_size))
+        squares.append(pictures)
     guides, photographs = squares
     extractor = load_extractor(job.features, model.device)
     say(

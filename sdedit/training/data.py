@@ -115,3 +115,18 @@ def centre_squares(pictures: list[Picture], side: int) -> Tensor:
 def to_float(pictures: np.ndarray) -> Tensor:
     """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in [0, 1]."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)
+
+
+def load_squares(path: Path, side: int, limit: int | None = None) -> tuple[Tensor, list[str]]:
+    """`centre_squares` of the pictures in a folder or tar archive, at most `limit` of them, evenly spread over all.
+
+    Returns:
+        (N, 3, side, side) float32 in [0, 1], and the names of the files that could not be read.
+
+    Raises:
+        SdeditError: as `load_photographs`.
+    """
+    pictures, bad = load_photographs(path, side)
+    if limit and len(pictures) > limit:
+        pictures = [pictures[index * len(pictures) // limit] for index in range(limit)]
+    return centre_squares(pictures, side), bad
