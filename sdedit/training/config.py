@@ -26,7 +26,6 @@ class DataConfig:
     size: int = 128  # native size of the model: height and width of a full-size picture, in pixels
     crop: int = 64  # height and width of the crops most batches are made of, in pixels
     full_size_every: int = 5  # every n-th batch is full-size pictures, fewer of them by (crop / size)^2
-    zoom: float = 1.17  # windows of up to this many times the size are cut out and shrunk to it
 
 
 @dataclass(frozen=True)
@@ -136,8 +135,6 @@ def _check(config: TrainConfig) -> None:
         raise ValueError("crop in [data] must not be larger than size")
     if config.data.full_size_every < 1:
         raise ValueError("full_size_every in [data] must be at least 1")
-    if not 1 <= config.data.zoom <= 4:
-        raise ValueError("zoom in [data] must lie in [1, 4]")
     if config.optimiser.batch < 1:
         raise ValueError("batch in [optimiser] must be at least 1")
     if not 0 <= config.optimiser.ema < 1 or not 0 <= config.optimiser.decay_from < 1:

@@ -12,7 +12,6 @@ import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor
-from torch.nn import functional as F
 
 from sdedit.errors import SdeditError
 from sdedit.files import reason
@@ -76,29 +75,31 @@ def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         raise SdeditError(f"cannot read {path}: {reason(error)}") from error
 
 
-def random_batch(pictures: list[Picture], count: int, side: int, zoom: float, generator: torch.Generator) -> Tensor:
-    """Random square windows of random pictures, half of them mirrored.
+def random_batch(pictures: list[Picture], count: int, side: int, generator: torch.Generator) -> Tensor:
+    """Random square windows of random pictures, half of them mirrored: (count, 3, side, side) float32 in [0, 1].
 
-    The windows of one batch share a size drawn from [side, zoom x side], and are shrunk to `side` by a filter about as
-    sharp as what pictures are commonly shrunk with: what it blurs, the model would learn to leave out.
-
-    Returns:
-        (count, 3, side, side) float32 in [0, 1].
+    Pixels are taken as they are: whatever a filter blurred here, the model would learn to leave out.
     """
-    draw = torch.rand(1 + 4 * count, generator=generator, dtype=torch.float64).tolist()
-    window = round(side * (1 + (zoom - 1) * draw.pop()))
-    cuts = np.empty((count, window, window, 3), np.uint8)
-    for cut in cuts:
-        pick, down, right, mirror = (draw.pop() for _ in range(4))
+    cuts = np.empty((count, side, side, 3), np.uint8)
+    draws = torch.rand(count, 4, generator=generator, dtype=torch.float64).tolist()
+    for cut, (pick, down, right, mirror) in zip(cuts, draws, strict=True):
         picture = pictures[int(pick * len(pictures))]
-        top = int(down * (picture.shape[0] - window + 1))
-        left = int(right * (picture.shape[1] - window + 1))
-        region = picture[top : top + window, left : left + window]
-        cut[:] = region[:, ::-1] if mirror < 0.5 else region
-    batch = to_float(cuts)
-    if window != side:
-        batch = F.interpolate(batch, (side, side), mode="bicubic", antialias=True, align_corners=False).clamp(0, 1)
-    return batch
+        top = int(down * (picture.shape[0] - side + 1))
+        left = int(right * (picture.shape[1] - side + 1))
+        window = picture[top : top + side, left : left + side]
+        cut[:] = window[:, ::-1] if mirror < 0.5 else window
+    return to_float(cuts)
+
+
+def stratified_normal(count: int, generator: torch.Generator) -> Tensor:
+    """(count,) draws from N(0, 1), one from each of `count` equally likely ranges, in random order.
+
+    A batch then holds low and high noise levels in their due shares, and its gradient less chance (Kingma et al. 2021,
+    arXiv 2107.00630, appendix I.1).
+    """
+    ranges = torch.randperm(count, generator=generator)
+    quantiles = (ranges + torch.rand(count, generator=generator)) / count
+    return torch.special.ndtri(quantiles.clamp(1e-6, 1 - 1e-6))
 
 
 def centre_squares(pictures: list[Picture], side: int) -> Tensor:

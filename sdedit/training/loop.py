@@ -24,7 +24,7 @@ from sdedit.model import ScoreModel
 from sdedit.network import NCSNpp
 from sdedit.sweetspot import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.config import TrainConfig
-from sdedit.training.data import Picture, centre_squares, random_batch
+from sdedit.training.data import Picture, centre_squares, random_batch, stratified_normal
 from sdedit.training.optimiser import Optimiser, update_average
 from sdedit.training.report import preview_sheet, validation_errors
 from sdedit.training.state import Progress, load_state, save_state
@@ -143,8 +143,8 @@ class Trainer:
         count = max(1, round(config.optimiser.batch * (config.data.crop / side) ** 2))
         mean = config.noise.full_size_mean if full_size else config.noise.crop_mean
 
-        y = random_batch(self.train, count, side, config.data.zoom, self.generator)
-        sigma = torch.exp(mean + config.noise.std * torch.randn(count, generator=self.generator))
+        y = random_batch(self.train, count, side, self.generator)
+        sigma = torch.exp(mean + config.noise.std * stratified_normal(count, self.generator))
         x = y + sigma[:, None, None, None] * torch.randn(y.shape, generator=self.generator)
         x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
 

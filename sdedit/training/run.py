@@ -50,7 +50,7 @@ def run_training(
     config = load_train_config(config_file)
     runtime.keep_freed_memory()
     target = runtime.find_device(device)
-    shortest = round(config.data.size * config.data.zoom)
+    shortest = config.data.size
     photographs, bad = load_photographs(data, shortest)
     if validation is not None:
         held_out, bad_too = load_photographs(validation, shortest)
