@@ -80,7 +80,7 @@ def benchmark(
                 seconds[name].append(run())
             peaks.append(convolution_peak(device, model.dtype))
     own = statistics.median(seconds["sdedit"])
-    work = counter.get_total_flops()
+    work, memory = counter.get_total_flops(), runtime.peak_memory(device)
     rows: list[dict[str, Any]] = [
         {
             "contestant": name,
@@ -96,7 +96,7 @@ def benchmark(
         "pictures/min": _digits(60 * batch / (own * DEFAULT.steps)),
         "GFLOP": _digits(work / 1e9),
         "share of peak": _digits(work / own / statistics.median(peaks)),
-        "memory MB": round(runtime.peak_memory(device) / 1e6),
+        "memory MB": "" if memory is None else round(memory / 1e6),
     }
     return rows
 

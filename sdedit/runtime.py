@@ -93,6 +93,9 @@ def training_autocast(device: torch.device) -> torch.autocast:
 def compile_network(network: nn.Module) -> None:
     """Have the network compiled at its first evaluation of each shape of input.
 
+    On a GPU a network that does not learn is captured as one CUDA graph per shape too, so that its hundreds of kernels
+    are launched at once; what it returns is then overwritten by its next evaluation.
+
     Raises:
         SdeditError: if this machine has no compiler for the network's device.
     """
@@ -101,7 +104,8 @@ def compile_network(network: nn.Module) -> None:
         raise SdeditError("--compile needs a C++ compiler, such as g++; install one, or leave --compile out")
     if not on_cpu and importlib.util.find_spec("triton") is None:
         raise SdeditError("--compile needs the package triton on a GPU; install it, or leave --compile out")
-    network.compile(dynamic=False)
+    captured = not on_cpu and not network.training
+    network.compile(dynamic=False, mode="reduce-overhead" if captured else None)
 
 
 def wait_for(device: torch.device) -> None:
@@ -112,13 +116,18 @@ def wait_for(device: torch.device) -> None:
         torch.mps.synchronize()
 
 
-def peak_memory(device: torch.device) -> int:
-    """The most memory used so far, in bytes: on a CPU that of the process, on a GPU that of its tensors."""
+def peak_memory(device: torch.device) -> int | None:
+    """The most memory used so far, in bytes: on a CPU that of the process, on a GPU that of its tensors.
+
+    None where the system does not tell, as on Windows.
+    """
     if device.type == "cuda":
         return torch.cuda.max_memory_allocated(device)
     if device.type == "mps":
         return torch.mps.driver_allocated_memory()
-    import resource
-
+    try:
+        import resource
+    except ImportError:
+        return None
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
