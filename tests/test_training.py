@@ -302,9 +302,11 @@ def test_no_recipe(sdedit: Command, photographs: Path) -> None:
     fails_in_one_sentence(result, "missing.toml")
 
 
-def test_the_recipe_that_ships_is_valid() -> None:
-    config = load_train_config(Path(__file__).parent.parent / "configs" / "landscapes-128.toml")
-    assert config.data.size == 128
+def test_the_recipes_that_ship_are_valid() -> None:
+    folder = Path(__file__).parent.parent / "configs"
+    first, second = (load_train_config(folder / f"landscapes-128{name}.toml") for name in ("", "-guided"))
+    assert first.data.size == second.data.size == 128
+    assert first.network == second.network  # the second starts from what the first ends with
 
 
 def test_strokes_are_six_flat_colours() -> None:

@@ -25,6 +25,13 @@ _FILE = click.Path(path_type=Path)
     help="Folder of the run: model.safetensors, log.csv, preview sheets, and state.pt to resume from.",
 )
 @click.option("--resume", is_flag=True, help="Go on with the run in the output folder.")
+@click.option("--start", metavar="MODEL", help="Begin with the weights of this model, by file or name.")
+@click.option(
+    "--weak",
+    metavar="MODEL",
+    help="A weaker model than --start, such as an earlier state of its run: the network learns to go away from it, by "
+    "the weight in [guidance]. Both are named again with --resume.",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--compile",
@@ -39,6 +46,8 @@ def train(
     validation: Path | None,
     output: Path,
     resume: bool,
+    start: str | None,
+    weak: str | None,
     device: str,
     compiled: bool,
     quiet: bool,
@@ -57,6 +66,8 @@ def train(
         device,
         resume,
         compiled,
+        start,
+        weak,
         say=(lambda line: None) if quiet else (lambda line: click.echo(line, err=True)),
         show_progress=not quiet,
     )

@@ -49,6 +49,13 @@ class OptimiserConfig:
 
 
 @dataclass(frozen=True)
+class GuidanceConfig:
+    """How far a run with a weak model goes away from it; see `sdedit.training.guidance`."""
+
+    weight: float = 1.0
+
+
+@dataclass(frozen=True)
 class BudgetConfig:
     """When the run is over: after so many minutes of training, or so many pictures, whichever is set."""
 
@@ -74,6 +81,7 @@ class TrainConfig:
     data: DataConfig
     noise: NoiseConfig
     optimiser: OptimiserConfig
+    guidance: GuidanceConfig
     budget: BudgetConfig
     report: ReportConfig
     card: dict[str, Any] = field(default_factory=dict)
@@ -99,6 +107,7 @@ def load_train_config(path: Path) -> TrainConfig:
             data=_table(tables, "data", DataConfig),
             noise=_table(tables, "noise", NoiseConfig),
             optimiser=_table(tables, "optimiser", OptimiserConfig),
+            guidance=_table(tables, "guidance", GuidanceConfig),
             budget=_table(tables, "budget", BudgetConfig),
             report=_table(tables, "report", ReportConfig),
             card=tables.pop("card", {}),
@@ -139,5 +148,7 @@ def _check(config: TrainConfig) -> None:
         raise ValueError("batch in [optimiser] must be at least 1")
     if not 0 <= config.optimiser.ema < 1 or not 0 <= config.optimiser.decay_from < 1:
         raise ValueError("ema and decay_from in [optimiser] must lie in [0, 1)")
+    if config.guidance.weight < 0:
+        raise ValueError("weight in [guidance] must not be negative")
     if not (config.budget.minutes > 0) ^ (config.budget.pictures > 0):
         raise ValueError("[budget] must set either minutes or pictures, above 0")

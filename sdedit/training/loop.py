@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,6 +26,7 @@ from sdedit.network import NCSNpp
 from sdedit.sweetspot import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.config import TrainConfig
 from sdedit.training.data import Picture, centre_squares, random_batch, stratified_normal
+from sdedit.training.guidance import Autoguidance
 from sdedit.training.optimiser import Optimiser, update_average
 from sdedit.training.report import preview_sheet, validation_errors
 from sdedit.training.state import Progress, load_state, save_state
@@ -44,9 +46,12 @@ class Trainer:
         device: where the network runs.
         resume: go on from the folder's state.pt.
         compiled: compile the network for each of the two picture sizes before the first batch of that size.
+        start: a model whose weights a new run begins with, instead of random ones.
+        guidance: what the network learns beyond the photographs.
 
     Raises:
-        SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made.
+        SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made;
+            if `start` has another network than the recipe.
     """
 
     def __init__(
@@ -58,12 +63,22 @@ class Trainer:
         device: torch.device,
         resume: bool = False,
         compiled: bool = False,
+        start: ScoreModel | None = None,
+        guidance: Autoguidance | None = None,
     ) -> None:
+        if start is not None and start.network.config != config.network:
+            raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
         self.config = config
         self.train = train
         self.validation = centre_squares(validation[: config.report.validation_pictures], config.data.size)
         self.folder = folder
         self.device = device
+        self.guidance = guidance
+        self.origin: dict[str, Any] = {}  # what the card says of where the run began
+        if start is not None:
+            self.origin["start"] = {"name": start.name, "sha256": start.checksum, **start.card.get("training", {})}
+        if guidance is not None:
+            self.origin["guidance"] = {"weight": guidance.weight, "weak_sha256": guidance.weak.checksum}
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -72,6 +87,8 @@ class Trainer:
         self.generator = torch.Generator().manual_seed(0)
         torch.manual_seed(0)  # initial weights
         self.network = NCSNpp(config.network).to(device).to(memory_format=torch.channels_last)
+        if start is not None:
+            self.network.load_state_dict(start.network.state_dict())
         self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
         self.optimiser = Optimiser(self.network, config.optimiser)
         if compiled:
@@ -148,6 +165,8 @@ class Trainer:
         x = y + sigma[:, None, None, None] * torch.randn(y.shape, generator=self.generator)
         x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
 
+        if self.guidance is not None:
+            y = y + self.guidance.shift(x, sigma)
         with runtime.training_autocast(self.device):
             d = config.preconditioning.denoise(self.network, x, sigma)
         loss = self._loss(d, y, sigma)
@@ -166,7 +185,8 @@ class Trainer:
     def model(self) -> ScoreModel:
         """The model as it is now: the averaged weights, with the recipe's description."""
         config = self.config
-        card = {**config.card, "training": {**vars(self.progress), "photographs": len(self.train)}}
+        training = {**vars(self.progress), "photographs": len(self.train), **self.origin}
+        card = {**config.card, "training": training}
         return ScoreModel(self.average, config.preconditioning, config.schedule, config.data.size, card)
 
     def save(self) -> None:

@@ -10,9 +10,11 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sdedit import runtime
+from sdedit.checkpoints import load_model
 from sdedit.errors import InterruptedWorkError, SdeditError
 from sdedit.training.config import load_train_config
 from sdedit.training.data import load_photographs
+from sdedit.training.guidance import Autoguidance
 from sdedit.training.loop import Trainer
 
 _HELD_OUT_EVERY = 20
@@ -27,6 +29,8 @@ def run_training(
     device: str,
     resume: bool,
     compiled: bool,
+    start: str | None,
+    weak: str | None,
     say: Callable[[str], object],
     show_progress: bool,
 ) -> None:
@@ -40,16 +44,24 @@ def run_training(
         device: a name that `sdedit.runtime.find_device` knows.
         resume: go on with the run in `folder`.
         compiled: compile the network first.
+        start: file or name of a model whose weights the run begins with; None for random ones.
+        weak: file or name of a weaker model than `start`, which the network learns to go away from; None for none.
         say: takes lines about what is done.
         show_progress: report progress: as one changing line on a terminal, elsewhere through `say` now and then.
 
     Raises:
-        SdeditError: if the recipe, the photographs or the folder cannot be used.
+        SdeditError: if the recipe, the photographs, a model or the folder cannot be used.
         InterruptedWorkError: if a signal ended the run; its state is saved.
     """
     config = load_train_config(config_file)
     runtime.keep_freed_memory()
     target = runtime.find_device(device)
+    if weak is not None and start is None:
+        raise SdeditError("a weak model needs the stronger one to start from; name it with --start")
+    first = None if start is None else load_model(start, device, "fp32")
+    guidance = None
+    if start is not None and weak is not None:
+        guidance = Autoguidance(load_model(start, device), load_model(weak, device), config.guidance.weight)
     shortest = config.data.size
     photographs, bad = load_photographs(data, shortest)
     if validation is not None:
@@ -64,7 +76,7 @@ def run_training(
         say(f"left out {name}: it is not a whole picture")
     say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
-    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled)
+    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, guidance)
     terminal = show_progress and sys.stderr.isatty()
     with tqdm(bar_format="{desc}", disable=not terminal) as bar:
 

@@ -1,0 +1,152 @@
+"""Training that starts from a model, and autoguidance trained into it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from conftest import Command, fails_in_one_sentence, make_tiny_model
+from PIL import Image
+
+from sdedit.checkpoints import load_model, save_checkpoint
+from sdedit.model import ScoreModel
+from sdedit.training.guidance import Autoguidance
+
+RECIPE = """
+[network]
+stem_channels = 16
+channels = [16, 16]
+blocks = [1, 1]
+fourier_scale = 1.0
+resampling = "mean"
+patch = 2
+
+[data]
+size = 16
+crop = 8
+
+[noise]
+crop_mean = -0.5
+full_size_mean = -0.5
+std = 0.3
+
+[optimiser]
+batch = 8
+warmup = 5
+ema = 0.9
+decay_from = 0.0
+
+[guidance]
+weight = 2.0
+
+[budget]
+pictures = 3000
+
+[report]
+validation_pictures = 2
+preview_steps = 2
+"""
+SIGMA = 0.6
+
+
+class Answers:
+    """Stands for a model that answers with one colour everywhere."""
+
+    def __init__(self, *colour: float) -> None:
+        self.colour = torch.tensor(colour)[:, None, None]
+
+    def denoise(self, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
+        return self.colour.expand_as(x)
+
+
+@pytest.fixture
+def recipe(tmp_path: Path) -> Path:
+    path = tmp_path / "recipe.toml"
+    path.write_text(RECIPE)
+    return path
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    folder = tmp_path / "photographs"
+    folder.mkdir()
+    for index in range(20):
+        Image.fromarray(np.full((16, 16, 3), 100 + index, np.uint8)).save(folder / f"{index:02}.png")
+    return folder
+
+
+def brightness(model: ScoreModel) -> float:
+    """Mean of the answers for grey pictures with noise."""
+    noise = torch.randn(64, 3, 16, 16, generator=torch.Generator().manual_seed(1))
+    return float(model.denoise(0.43 + SIGMA * noise, torch.full((64,), SIGMA)).mean())
+
+
+def darker(model: ScoreModel, by: float) -> ScoreModel:
+    """The same model, but its network's answers are lower by `by` everywhere."""
+    other = load_state(make_tiny_model(), model)
+    final = [parameter for parameter in other.network.parameters() if parameter.dim() == 1][-1]
+    final.data -= by
+    return other
+
+
+def load_state(model: ScoreModel, source: ScoreModel) -> ScoreModel:
+    model.network.load_state_dict(source.network.state_dict())
+    return model
+
+
+def test_only_the_difference_in_brightness_counts() -> None:
+    guidance = Autoguidance(Answers(0.5, 0.6, 0.7), Answers(0.4, 0.6, 0.5), 1.5)  # type: ignore[arg-type]
+    shift = guidance.shift(torch.zeros(2, 3, 4, 4), torch.ones(2))
+    torch.testing.assert_close(shift, torch.full((2, 1, 4, 4), 1.5 * (0.1 + 0.0 + 0.2) / 3))
+
+
+def test_the_network_goes_away_from_the_weak_model(
+    sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
+) -> None:
+    words = ["train", recipe, "--data", photographs, "--quiet", "-o"]
+    assert sdedit(*words, "strong").returncode == 0
+    strong_file = tmp_path / "strong" / "model.safetensors"
+    strong = load_model(strong_file, precision="fp32")
+    weak = darker(strong, 0.3)
+    save_checkpoint(weak, tmp_path / "weak.safetensors")
+    difference = brightness(strong) - brightness(weak)
+    assert difference > 0.05
+
+    start = ["--start", strong_file]
+    assert sdedit(*words, "plain", *start).returncode == 0
+    assert sdedit(*words, "guided", *start, "--weak", "weak.safetensors").returncode == 0
+    plain = load_model(tmp_path / "plain" / "model.safetensors", precision="fp32")
+    guided = load_model(tmp_path / "guided" / "model.safetensors", precision="fp32")
+    assert abs(brightness(plain) - 0.43) < 0.02
+    assert brightness(guided) - brightness(plain) == pytest.approx(2 * difference, rel=0.2)
+
+    training = guided.card["training"]
+    assert training["start"]["sha256"] == strong.checksum
+    assert training["start"]["pictures"] >= 3000
+    assert training["guidance"]["weight"] == 2
+    assert "guidance" not in plain.card["training"]
+
+
+def test_a_run_begins_with_the_weights_it_is_given(
+    sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
+) -> None:
+    recipe.write_text(RECIPE.replace("pictures = 3000", "pictures = 1").replace("warmup = 5", "muon = 0\nadam = 0"))
+    save_checkpoint(make_tiny_model(3), tmp_path / "start.safetensors")
+    result = sdedit("train", recipe, "--data", photographs, "--start", "start.safetensors", "-o", "run", "--quiet")
+    assert result.returncode == 0, result.stderr
+    ours = load_model(tmp_path / "run" / "model.safetensors", precision="fp32").network.state_dict()
+    for name, tensor in make_tiny_model(3).network.state_dict().items():
+        torch.testing.assert_close(ours[name], tensor.half().float(), rtol=0, atol=0, msg=name)
+
+
+def test_models_that_do_not_fit(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
+    save_checkpoint(replace(make_tiny_model(), card={"name": "mite"}), tmp_path / "tiny.safetensors")
+    words = ["train", recipe, "--data", photographs, "-o", "run", "--quiet"]
+    fails_in_one_sentence(sdedit(*words, "--weak", "tiny.safetensors"), "--start")
+    fails_in_one_sentence(sdedit(*words, "--start", "missing.safetensors"), "missing.safetensors")
+    recipe.write_text(RECIPE.replace("channels = [16, 16]", "channels = [16, 32]"))
+    fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors"), "mite", "[network]")
+    assert not (tmp_path / "run").exists()
