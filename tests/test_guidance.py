@@ -99,8 +99,9 @@ def load_state(model: ScoreModel, source: ScoreModel) -> ScoreModel:
 
 def test_only_the_difference_in_brightness_counts() -> None:
     guidance = Autoguidance(Answers(0.5, 0.6, 0.7), Answers(0.4, 0.6, 0.5), 1.5)  # type: ignore[arg-type]
-    shift = guidance.shift(torch.zeros(2, 3, 4, 4), torch.ones(2))
-    torch.testing.assert_close(shift, torch.full((2, 1, 4, 4), 1.5 * (0.1 + 0.0 + 0.2) / 3))
+    answer = guidance.denoise(torch.zeros(2, 3, 4, 4), torch.ones(2))
+    shift = 1.5 * (0.1 + 0.0 + 0.2) / 3
+    torch.testing.assert_close(answer[1, :, 2, 3], torch.tensor([0.5 + shift, 0.6 + shift, 0.7 + shift]))
 
 
 def test_the_network_goes_away_from_the_weak_model(

@@ -11,7 +11,13 @@ _FILE = click.Path(path_type=Path)
 
 @click.command(short_help="Train a model on photographs.")
 @click.argument("config", type=_FILE)
-@click.option("--data", type=_FILE, required=True, help="Folder or tar archive of photographs to learn from.")
+@click.option(
+    "--data",
+    type=_FILE,
+    required=True,
+    multiple=True,
+    help="Folder or tar archive of photographs to learn from; can be given several times.",
+)
 @click.option(
     "--validation",
     type=_FILE,
@@ -42,7 +48,7 @@ _FILE = click.Path(path_type=Path)
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def train(
     config: Path,
-    data: Path,
+    data: tuple[Path, ...],
     validation: Path | None,
     output: Path,
     resume: bool,

@@ -3,10 +3,12 @@
 Where a strong and a weak model of the same photographs differ, the weak one errs further in the strong one's direction:
 both blur what they are unsure of. A network that learns to answer
 
-    D(x; sigma) = E[picture | x] + w L(D_strong(x; sigma) - D_weak(x; sigma)),   L: mean over the colour channels,
+    D_strong(x; sigma) + w L(D_strong(x; sigma) - D_weak(x; sigma)),   L: mean over the colour channels,
 
 leaves that error behind by w times the difference, at the price of one evaluation (as Meng et al. 2023, arXiv
 2210.03142, do for classifier-free guidance). In brightness only: in colour it drives pictures away from their guides.
+D_strong stands for the expected picture: unlike photographs, which scatter about it, it lets the network learn in an
+hour. As no photograph is compared with, any pictures will do to add noise to; strokes are what painting begins with.
 """
 
 from __future__ import annotations
@@ -21,7 +23,7 @@ from sdedit.model import ScoreModel
 
 @dataclass(frozen=True)
 class Autoguidance:
-    """What is added to the pictures a network learns to answer with.
+    """What a network learns to answer with.
 
     Attributes:
         strong: the model to start from.
@@ -34,7 +36,7 @@ class Autoguidance:
     weight: float
 
     @torch.no_grad()
-    def shift(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """(B, 1, H, W) float32, w L(D_strong - D_weak) of noised pictures x (B, 3, H, W) at levels sigma (B,)."""
-        difference = self.strong.denoise(x, sigma) - self.weak.denoise(x, sigma)
-        return self.weight * difference.mean(dim=1, keepdim=True)
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The guided answer, (B, 3, H, W) float32; arguments as of `sdedit.model.ScoreModel.denoise`."""
+        strong = self.strong.denoise(x, sigma)
+        return strong + self.weight * (strong - self.weak.denoise(x, sigma)).mean(dim=1, keepdim=True)

@@ -47,7 +47,7 @@ class Trainer:
         resume: go on from the folder's state.pt.
         compiled: compile the network for each of the two picture sizes before the first batch of that size.
         start: a model whose weights a new run begins with, instead of random ones.
-        guidance: what the network learns beyond the photographs.
+        guidance: what the network learns instead of the photographs themselves.
 
     Raises:
         SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made;
@@ -165,11 +165,10 @@ class Trainer:
         x = y + sigma[:, None, None, None] * torch.randn(y.shape, generator=self.generator)
         x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
 
-        if self.guidance is not None:
-            y = y + self.guidance.shift(x, sigma)
+        target = y if self.guidance is None else self.guidance.denoise(x, sigma)
         with runtime.training_autocast(self.device):
             d = config.preconditioning.denoise(self.network, x, sigma)
-        loss = self._loss(d, y, sigma)
+        loss = self._loss(d, target, sigma)
         loss.backward()
         self.optimiser.step(self.progress.batches, self.budget_used)
         update_average(self.average, self.network, config.optimiser.ema, self.progress.batches)
@@ -178,8 +177,8 @@ class Trainer:
             raise SdeditError("the loss is no longer finite; lower the learning rates and start again")
         return value, count
 
-    def _loss(self, d: Tensor, y: Tensor, sigma: Tensor) -> Tensor:
-        squared = (d - y).square().mean(dim=(1, 2, 3))
+    def _loss(self, d: Tensor, target: Tensor, sigma: Tensor) -> Tensor:
+        squared = (d - target).square().mean(dim=(1, 2, 3))
         return (self.config.preconditioning.loss_weight(sigma) * squared).mean()
 
     def model(self) -> ScoreModel:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from tqdm import tqdm
@@ -13,7 +13,7 @@ from sdedit import runtime
 from sdedit.checkpoints import load_model
 from sdedit.errors import InterruptedWorkError, SdeditError
 from sdedit.training.config import load_train_config
-from sdedit.training.data import load_photographs
+from sdedit.training.data import Picture, load_photographs
 from sdedit.training.guidance import Autoguidance
 from sdedit.training.loop import Trainer
 
@@ -23,7 +23,7 @@ _LINE_EVERY = 50
 
 def run_training(
     config_file: Path,
-    data: Path,
+    data: Sequence[Path],
     validation: Path | None,
     folder: Path,
     device: str,
@@ -38,8 +38,8 @@ def run_training(
 
     Args:
         config_file: the recipe, TOML.
-        data: folder or tar archive of photographs to learn from.
-        validation: the same, to measure on; None holds out every 20th photograph of `data`.
+        data: folders or tar archives of photographs to learn from.
+        validation: folder or tar archive of those to measure on; None holds out every 20th photograph of `data`.
         folder: where the run is kept.
         device: a name that `sdedit.runtime.find_device` knows.
         resume: go on with the run in `folder`.
@@ -63,7 +63,12 @@ def run_training(
     if start is not None and weak is not None:
         guidance = Autoguidance(load_model(start, device), load_model(weak, device), config.guidance.weight)
     shortest = config.data.size
-    photographs, bad = load_photographs(data, shortest)
+    photographs: list[Picture] = []
+    bad: list[str] = []
+    for path in data:
+        loaded, damaged = load_photographs(path, shortest)
+        photographs += loaded
+        bad += damaged
     if validation is not None:
         held_out, bad_too = load_photographs(validation, shortest)
         bad += bad_too
@@ -71,7 +76,7 @@ def run_training(
         held_out = photographs[::_HELD_OUT_EVERY]
         del photographs[::_HELD_OUT_EVERY]
         if not photographs:
-            raise SdeditError(f"there is only one picture in {data}; training needs more")
+            raise SdeditError(f"there is only one picture in {data[0]}; training needs more")
     for name in bad:
         say(f"left out {name}: it is not a whole picture")
     say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
