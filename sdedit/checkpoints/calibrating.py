@@ -13,7 +13,7 @@ from sdedit.checkpoints.native import is_native, save_checkpoint
 from sdedit.errors import SdeditError
 from sdedit.model import ScoreModel
 from sdedit.sweetspot import CALIBRATION, calibrate
-from sdedit.training.data import centre_squares, load_photographs
+from sdedit.training.data import load_squares
 
 
 def calibrate_checkpoint(
@@ -46,9 +46,8 @@ def calibrate_checkpoint(
     elif output.exists() and not overwrite:
         raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
     model = load_model(name, precision="fp32")
-    pictures, _ = load_photographs(photos, model.native_size)
-    pictures = pictures[:: -(-len(pictures) // limit)]
-    calibration = calibrate(model, centre_squares(pictures, model.native_size))
+    pictures, _ = load_squares(photos, model.native_size, limit)
+    calibration = calibrate(model, pictures)
     calibrated = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
     save_checkpoint(calibrated, output, _stored_type(model))
     return output, calibration.photographs
