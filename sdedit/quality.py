@@ -48,8 +48,8 @@ class Sampling:
 
 
 QUALITIES = {
-    "fast": Sampling("er-sde", 15, "karras"),
-    "balanced": Sampling("er-sde", 20, "karras"),
+    "fast": Sampling("er-sde", 10, "karras"),
+    "balanced": Sampling("er-sde", 15, "karras"),
     "best": Sampling("euler-maruyama", 500, "uniform"),  # the paper's own setting
 }
 
@@ -59,7 +59,7 @@ SAMPLINGS = {
     "euler-maruyama-t": Sampling("euler-maruyama-t", 500, "uniform"),
     "ancestral": Sampling("ancestral", 100, "uniform"),
     "dpm-2m-sde": Sampling("dpm-2m-sde", 20, "karras"),
-    "er-sde": Sampling("er-sde", 20, "karras"),
+    "er-sde": Sampling("er-sde", 15, "karras"),
     "dpm-2m": Sampling("dpm-2m", 20, "karras"),
     "heun": Sampling("heun", 21, "karras"),
 }

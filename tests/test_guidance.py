@@ -48,6 +48,9 @@ pictures = 3000
 [report]
 validation_pictures = 2
 preview_steps = 2
+
+[card]
+name = "strong"
 """
 SIGMA = 0.6
 
@@ -129,6 +132,8 @@ def test_the_network_goes_away_from_the_weak_model(
     assert training["start"]["pictures"] >= 3000
     assert training["guidance"]["weight"] == 2
     assert "guidance" not in plain.card["training"]
+    told = sdedit("models", "info", "guided/model.safetensors").stdout.decode()
+    assert f"start (name strong, sha256 {strong.checksum}" in told
 
 
 def test_a_run_begins_with_the_weights_it_is_given(

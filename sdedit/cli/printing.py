@@ -14,9 +14,12 @@ def print_facts(facts: dict[str, Any], as_json: bool) -> None:
         return
     width = max(len(name) for name in facts)
     for name, value in facts.items():
-        if isinstance(value, dict):
-            value = ", ".join(f"{key} {item}" for key, item in value.items())
-        click.echo(f"{name:{width}}  {value}")
+        click.echo(f"{name:{width}}  {_listed(value) if isinstance(value, dict) else value}")
+
+
+def _listed(facts: dict[str, Any]) -> str:
+    texts = {name: f"({_listed(value)})" if isinstance(value, dict) else value for name, value in facts.items()}
+    return ", ".join(f"{name} {text}" for name, text in texts.items())
 
 
 def print_table(rows: list[dict[str, Any]], as_json: bool) -> None:
