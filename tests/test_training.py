@@ -202,9 +202,9 @@ def test_a_run_learns_and_its_model_paints(sdedit: Command, recipe: Path, photog
 
 def test_photographs_from_several_places(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
     recipe.write_text(RECIPE.replace("pictures = 600", "pictures = 1"))
-    result = sdedit("train", recipe, "--data", photographs, "--data", photographs / "more", "-o", "run")
+    result = sdedit("train", recipe, "--data", photographs / "more", "--data", photographs, "-o", "run")
     assert result.returncode == 0, result.stderr
-    assert "34 photographs to learn from, 2 to measure on" in result.stderr.decode()
+    assert "35 photographs to learn from, 1 to measure on" in result.stderr.decode()
     result = sdedit("train", recipe, "--data", photographs, "--data", "missing", "-o", "other", "--quiet")
     fails_in_one_sentence(result, "missing")
 

@@ -21,7 +21,8 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--validation",
     type=_FILE,
-    help="Folder or tar archive of photographs that are only measured on. [default: every 20th of the data, held out]",
+    help="Folder or tar archive of photographs that are only measured on. [default: every 20th of the first data, held "
+    "out]",
 )
 @click.option(
     "-o",

@@ -13,7 +13,7 @@ from sdedit import runtime
 from sdedit.checkpoints import load_model
 from sdedit.errors import InterruptedWorkError, SdeditError
 from sdedit.training.config import load_train_config
-from sdedit.training.data import Picture, load_photographs
+from sdedit.training.data import load_photographs
 from sdedit.training.guidance import Autoguidance
 from sdedit.training.loop import Trainer
 
@@ -39,7 +39,7 @@ def run_training(
     Args:
         config_file: the recipe, TOML.
         data: folders or tar archives of photographs to learn from.
-        validation: folder or tar archive of those to measure on; None holds out every 20th photograph of `data`.
+        validation: folder or tar archive of those to measure on; None holds out every 20th of the first of `data`.
         folder: where the run is kept.
         device: a name that `sdedit.runtime.find_device` knows.
         resume: go on with the run in `folder`.
@@ -63,12 +63,7 @@ def run_training(
     if start is not None and weak is not None:
         guidance = Autoguidance(load_model(start, device), load_model(weak, device), config.guidance.weight)
     shortest = config.data.size
-    photographs: list[Picture] = []
-    bad: list[str] = []
-    for path in data:
-        loaded, damaged = load_photographs(path, shortest)
-        photographs += loaded
-        bad += damaged
+    photographs, bad = load_photographs(data[0], shortest)
     if validation is not None:
         held_out, bad_too = load_photographs(validation, shortest)
         bad += bad_too
@@ -77,6 +72,10 @@ def run_training(
         del photographs[::_HELD_OUT_EVERY]
         if not photographs:
             raise SdeditError(f"there is only one picture in {data[0]}; training needs more")
+    for path in data[1:]:
+        more, bad_too = load_photographs(path, shortest)
+        photographs += more
+        bad += bad_too
     for name in bad:
         say(f"left out {name}: it is not a whole picture")
     say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
