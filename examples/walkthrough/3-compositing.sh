@@ -6,7 +6,7 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/results}
 mkdir -p "$out"
-steps="--steps ${STEPS:-15} --seed 1 --overwrite"
+steps="${STEPS:+--steps $STEPS} --seed 1 --overwrite"
 
 # The parts' transparency says where they are pasted, --at where their left top corner comes.
 paste() {
