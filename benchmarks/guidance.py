@@ -17,13 +17,13 @@ from sdedit.model import ScoreModel
 from sdedit.quality import DEFAULT
 from sdedit.runtime import keep_freed_memory
 from sdedit.training.data import load_squares
-from sdedit.training.guidance import Autoguidance
+from sdedit.training.guidance import Guidance
 
 
 class GuidedModel(ScoreModel):
     """A strong model that answers with guidance away from a weak one."""
 
-    guidance: Autoguidance
+    guidance: Guidance
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         return self.guidance.denoise(x, sigma)
@@ -48,7 +48,7 @@ def main() -> None:
     reference = extractor(photographs)
     model = GuidedModel(**vars(strong))
     for weight in options.weights:
-        model.guidance = Autoguidance(strong, weak, weight)
+        model.guidance = Guidance(strong, strong, weak, weight)
         (point,) = realism_curve(model, guides, reference, extractor, [options.t0], DEFAULT)
         print(f"weight {weight:g}: KID {point.kid:.4f} +- {point.kid_error:.4f}, RMSE {point.rmse:.4f}", flush=True)
 

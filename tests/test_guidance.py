@@ -14,7 +14,7 @@ from PIL import Image
 
 from sdedit.checkpoints import load_model, save_checkpoint
 from sdedit.model import ScoreModel
-from sdedit.training.guidance import Autoguidance
+from sdedit.training.guidance import Guidance
 
 RECIPE = """
 [network]
@@ -96,11 +96,12 @@ def darker(model: ScoreModel, by: float) -> ScoreModel:
     return other
 
 
-def test_only_the_difference_in_brightness_counts() -> None:
-    guidance = Autoguidance(Answers(0.5, 0.6, 0.7), Answers(0.4, 0.6, 0.5), 1.5)  # type: ignore[arg-type]
+@pytest.mark.parametrize("start", [(0.5, 0.6, 0.7), (0.1, 0.2, 0.3)])
+def test_only_the_difference_in_brightness_counts(start: tuple[float, ...]) -> None:
+    guidance = Guidance(Answers(*start), Answers(0.5, 0.6, 0.7), Answers(0.4, 0.6, 0.5), 1.5)  # type: ignore[arg-type]
     answer = guidance.denoise(torch.zeros(2, 3, 4, 4), torch.ones(2))
     shift = 1.5 * (0.1 + 0.0 + 0.2) / 3
-    torch.testing.assert_close(answer[1, :, 2, 3], torch.tensor([0.5 + shift, 0.6 + shift, 0.7 + shift]))
+    torch.testing.assert_close(answer[1, :, 2, 3], torch.tensor([colour + shift for colour in start]))
 
 
 def test_the_network_goes_away_from_the_weak_model(
@@ -122,6 +123,11 @@ def test_the_network_goes_away_from_the_weak_model(
     guided = load_model(tmp_path / "guided" / "model.safetensors", precision="fp32")
     assert abs(brightness(plain) - 0.43) < 0.02
     assert brightness(guided) - brightness(plain) == pytest.approx(2 * difference, rel=0.2)
+
+    other = ["--start", "weak.safetensors", "--strong", strong_file, "--weak", "weak.safetensors"]
+    assert sdedit(*words, "other", *other).returncode == 0
+    improved = load_model(tmp_path / "other" / "model.safetensors", precision="fp32")
+    assert brightness(improved) - brightness(weak) == pytest.approx(2 * difference, rel=0.2)
 
     training = guided.card["training"]
     assert training["start"]["sha256"] == strong.checksum
@@ -148,6 +154,7 @@ def test_models_that_do_not_fit(sdedit: Command, recipe: Path, photographs: Path
     save_checkpoint(replace(make_tiny_model(), card={"name": "mite"}), tmp_path / "tiny.safetensors")
     words = ["train", recipe, "--data", photographs, "-o", "run", "--quiet"]
     fails_in_one_sentence(sdedit(*words, "--weak", "tiny.safetensors"), "--start")
+    fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors", "--strong", "tiny.safetensors"), "--weak")
     fails_in_one_sentence(sdedit(*words, "--start", "missing.safetensors"), "missing.safetensors")
     recipe.write_text(RECIPE.replace("channels = [16, 16]", "channels = [16, 32]"))
     fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors"), "mite", "[network]")

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import tarfile
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -311,11 +312,39 @@ def test_no_recipe(sdedit: Command, photographs: Path) -> None:
     fails_in_one_sentence(result, "missing.toml")
 
 
+def test_a_recipe_on_top_of_another(recipe: Path) -> None:
+    second = recipe.with_name("second.toml")
+    second.write_text('base = "recipe.toml"\n[optimiser]\nbatch = 5\n[card]\nname = "second"\n')
+    first, config = load_train_config(recipe), load_train_config(second)
+    assert config.optimiser == replace(first.optimiser, batch=5)
+    assert config.card == {**first.card, "name": "second"}
+    assert (config.network, config.data, config.budget) == (first.network, first.data, first.budget)
+
+
+@pytest.mark.parametrize(
+    ("base", "words"),
+    [
+        ('"missing.toml"', ["missing.toml"]),
+        ("3", ["base must be"]),
+        ('"second.toml"', ["base"]),
+        ('"third.toml"', ["third.toml", "base itself"]),
+    ],
+)
+def test_a_base_that_cannot_be_used(recipe: Path, base: str, words: list[str]) -> None:
+    recipe.with_name("third.toml").write_text('base = "second.toml"\n')
+    second = recipe.with_name("second.toml")
+    second.write_text(f"base = {base}\n")
+    with pytest.raises(SdeditError) as caught:
+        load_train_config(second)
+    for word in words:
+        assert word in str(caught.value)
+
+
 def test_the_recipes_that_ship_are_valid() -> None:
-    folder = Path(__file__).parent.parent / "configs"
-    first, second = (load_train_config(folder / f"landscapes-128{name}.toml") for name in ("", "-guided"))
-    assert first.data.size == second.data.size == 128
-    assert first.network == second.network  # the second starts from what the first ends with
+    recipes = list((Path(__file__).parent.parent / "configs").glob("*.toml"))
+    assert recipes
+    for recipe in recipes:
+        assert load_train_config(recipe).data.size == 128
 
 
 def test_strokes_are_six_flat_colours() -> None:

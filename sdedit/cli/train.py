@@ -37,7 +37,10 @@ _FILE = click.Path(path_type=Path)
     "--weak",
     metavar="MODEL",
     help="A weaker model than --start, such as an earlier state of its run: the network learns to go away from it, by "
-    "the weight in [guidance]. Both are named again with --resume.",
+    "the weight in [guidance]. All models are named again with --resume.",
+)
+@click.option(
+    "--strong", metavar="MODEL", help="The model that --weak is weaker than, where it is not the one of --start."
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
@@ -54,6 +57,7 @@ def train(
     output: Path,
     resume: bool,
     start: str | None,
+    strong: str | None,
     weak: str | None,
     device: str,
     compiled: bool,
@@ -74,6 +78,7 @@ def train(
         resume,
         compiled,
         start,
+        strong,
         weak,
         say=(lambda line: None) if quiet else (lambda line: click.echo(line, err=True)),
         show_progress=not quiet,

@@ -88,17 +88,21 @@ class TrainConfig:
 
 
 def load_train_config(path: Path) -> TrainConfig:
-    """Read a recipe.
+    """Read a recipe. One that names another as its `base`, beside it, takes from
+    that what it does not say itself.
 
     Raises:
         SdeditError: if the file is missing, is not TOML, or holds an option that is unknown or cannot be.
     """
-    try:
-        tables = tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SdeditError(f"cannot read {path}: {reason(error)}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SdeditError(f"{path} is not a TOML file: {error}") from error
+    tables = _read_tables(path)
+    base = tables.pop("base", None)
+    if base is not None:
+        if not isinstance(base, str):
+            raise SdeditError(f"{path}: base must be the name of another recipe, not {base!r}")
+        below = _read_tables(path.parent / base)
+        if "base" in below:
+            raise SdeditError(f"{path}: {base} has a base itself; name a recipe that stands alone")
+        tables = _laid_over(below, tables)
     try:
         config = TrainConfig(
             network=NetworkConfig.from_dict(tables.pop("network", {})),
@@ -118,6 +122,25 @@ def load_train_config(path: Path) -> TrainConfig:
     except (TypeError, ValueError) as error:
         raise SdeditError(f"{path}: {error}") from error
     return config
+
+
+def _read_tables(path: Path) -> dict[str, Any]:
+    try:
+        return tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise SdeditError(f"cannot read {path}: {reason(error)}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise SdeditError(f"{path} is not a TOML file: {error}") from error
+
+
+def _laid_over(base: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
+    """The base's tables with the options of the others in place of its own."""
+    merged = dict(base)
+    for name, options in tables.items():
+        before = base.get(name)
+        both = isinstance(before, dict) and isinstance(options, dict)
+        merged[name] = {**before, **options} if both else options  # type: ignore[dict-item]
+    return merged
 
 
 def _table(tables: dict[str, Any], name: str, kind: type[Table]) -> Table:

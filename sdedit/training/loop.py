@@ -26,7 +26,7 @@ from sdedit.network import NCSNpp
 from sdedit.sweetspot import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.config import TrainConfig
 from sdedit.training.data import Picture, centre_squares, random_batch, stratified_normal
-from sdedit.training.guidance import Autoguidance
+from sdedit.training.guidance import Guidance
 from sdedit.training.optimiser import Optimiser, update_average
 from sdedit.training.report import preview_sheet, validation_errors
 from sdedit.training.state import Progress, load_state, save_state
@@ -64,7 +64,7 @@ class Trainer:
         resume: bool = False,
         compiled: bool = False,
         start: ScoreModel | None = None,
-        guidance: Autoguidance | None = None,
+        guidance: Guidance | None = None,
     ) -> None:
         if start is not None and start.network.config != config.network:
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
@@ -78,7 +78,11 @@ class Trainer:
         if start is not None:
             self.origin["start"] = {"name": start.name, "sha256": start.checksum, **start.card.get("training", {})}
         if guidance is not None:
-            self.origin["guidance"] = {"weight": guidance.weight, "weak_sha256": guidance.weak.checksum}
+            self.origin["guidance"] = {
+                "weight": guidance.weight,
+                "strong_sha256": guidance.strong.checksum,
+                "weak_sha256": guidance.weak.checksum,
+            }
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:

@@ -14,7 +14,7 @@ from sdedit.checkpoints import load_model
 from sdedit.errors import InterruptedWorkError, SdeditError
 from sdedit.training.config import load_train_config
 from sdedit.training.data import load_photographs
-from sdedit.training.guidance import Autoguidance
+from sdedit.training.guidance import Guidance
 from sdedit.training.loop import Trainer
 
 _HELD_OUT_EVERY = 20
@@ -30,6 +30,7 @@ def run_training(
     resume: bool,
     compiled: bool,
     start: str | None,
+    strong: str | None,
     weak: str | None,
     say: Callable[[str], object],
     show_progress: bool,
@@ -45,7 +46,8 @@ def run_training(
         resume: go on with the run in `folder`.
         compiled: compile the network first.
         start: file or name of a model whose weights the run begins with; None for random ones.
-        weak: file or name of a weaker model than `start`, which the network learns to go away from; None for none.
+        strong, weak: files or names of two models; the network learns to go away from the weak one, by the difference
+            from the strong one. None for no weak one, and for `start` as the strong one.
         say: takes lines about what is done.
         show_progress: report progress: as one changing line on a terminal, elsewhere through `say` now and then.
 
@@ -56,12 +58,16 @@ def run_training(
     config = load_train_config(config_file)
     runtime.keep_freed_memory()
     target = runtime.find_device(device)
-    if weak is not None and start is None:
-        raise SdeditError("a weak model needs the stronger one to start from; name it with --start")
+    if start is None and (strong or weak):
+        raise SdeditError("guidance improves on a model; name it with --start")
+    if strong is not None and weak is None:
+        raise SdeditError("a strong model guides away from a weak one; name it with --weak")
     first = None if start is None else load_model(start, device, "fp32")
     guidance = None
     if start is not None and weak is not None:
-        guidance = Autoguidance(load_model(start, device), load_model(weak, device), config.guidance.weight)
+        improved = load_model(start, device)
+        better = improved if strong is None else load_model(strong, device)
+        guidance = Guidance(improved, better, load_model(weak, device), config.guidance.weight)
     shortest = config.data.size
     photographs, bad = load_photographs(data[0], shortest)
     if validation is not None:
