@@ -1,5 +1,7 @@
 """KID and RMSE with a weaker model evaluated beside a strong one at every step: how much guidance is worth training in.
 
+With --start, their difference is added to the answers of a third model.
+
 python benchmarks/guidance.py RUN/model.safetensors EARLIER.safetensors val-strokes VALIDATION --weights 0 1 1.3
 """
 
@@ -35,6 +37,7 @@ def main() -> None:
     parser.add_argument("weak")
     parser.add_argument("guides", type=Path)
     parser.add_argument("photographs", type=Path)
+    parser.add_argument("--start", help="the model whose answers are improved; default: STRONG")
     parser.add_argument("--weights", type=float, nargs="+", default=[0.0, 1.0])
     parser.add_argument("--t0", type=float, default=0.5)
     parser.add_argument("--limit", type=int, default=80, help="guides, evenly spread over all")
@@ -42,13 +45,14 @@ def main() -> None:
 
     keep_freed_memory()
     strong, weak = load_model(options.strong), load_model(options.weak)
+    start = load_model(options.start) if options.start else strong
     guides, _ = load_squares(options.guides, strong.native_size, options.limit)
     photographs, _ = load_squares(options.photographs, strong.native_size)
     extractor = load_extractor("efficientnet-lite0", strong.device)
     reference = extractor(photographs)
-    model = GuidedModel(**vars(strong))
+    model = GuidedModel(**vars(start))
     for weight in options.weights:
-        model.guidance = Guidance(strong, strong, weak, weight)
+        model.guidance = Guidance(start, strong, weak, weight)
         (point,) = realism_curve(model, guides, reference, extractor, [options.t0], DEFAULT)
         print(f"weight {weight:g}: KID {point.kid:.4f} +- {point.kid_error:.4f}, RMSE {point.rmse:.4f}", flush=True)
 

@@ -96,6 +96,12 @@ def darker(model: ScoreModel, by: float) -> ScoreModel:
     return other
 
 
+def test_no_guidance_where_there_is_much_noise() -> None:
+    guidance = Guidance(Answers(0.1, 0.1, 0.1), Answers(0.9, 0.9, 0.9), Answers(0.4, 0.4, 0.4), 1.0, 0.7)  # type: ignore[arg-type]
+    answer = guidance.denoise(torch.zeros(3, 3, 4, 4), torch.tensor([0.1, 0.7, 5.0]))
+    torch.testing.assert_close(answer[:, 0, 0, 0], torch.tensor([0.6, 0.1, 0.1]))
+
+
 @pytest.mark.parametrize("start", [(0.5, 0.6, 0.7), (0.1, 0.2, 0.3)])
 def test_only_the_difference_in_brightness_counts(start: tuple[float, ...]) -> None:
     guidance = Guidance(Answers(*start), Answers(0.5, 0.6, 0.7), Answers(0.4, 0.6, 0.5), 1.5)  # type: ignore[arg-type]

@@ -21,7 +21,7 @@ from torch import nn
 from sdedit.checkpoints import load_model
 from sdedit.errors import SdeditError
 from sdedit.training.config import OptimiserConfig, load_train_config
-from sdedit.training.data import centre_squares, load_photographs, random_batch, stratified_normal
+from sdedit.training.data import centre_squares, load_photographs, random_batch, spread, stratified_normal
 from sdedit.training.optimiser import Optimiser, update_average
 
 RECIPE = """
@@ -132,6 +132,12 @@ def test_stratified_normal() -> None:
     assert float(draws.mean()) == pytest.approx(0, abs=0.01)
     assert float(draws.std()) == pytest.approx(1, abs=0.02)
     assert float((draws[:, 0] * draws[:, 1]).mean()) == pytest.approx(-1 / 7, abs=0.06)  # and in random order
+
+
+def test_a_few_pictures_stand_for_all() -> None:
+    pictures = [np.full((1, 1, 3), value, np.uint8) for value in range(10)]
+    assert [int(picture.max()) for picture in spread(pictures, 4)] == [0, 2, 5, 7]
+    assert spread(pictures, 99) == pictures
 
 
 def test_centre_squares() -> None:

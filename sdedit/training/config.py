@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -53,6 +54,7 @@ class GuidanceConfig:
     """How far a run with a weak model goes away from it; see `sdedit.training.guidance`."""
 
     weight: float = 1.0
+    below: float = math.inf  # sigma from which on the network answers as the model it starts from
 
 
 @dataclass(frozen=True)
@@ -173,5 +175,7 @@ def _check(config: TrainConfig) -> None:
         raise ValueError("ema and decay_from in [optimiser] must lie in [0, 1)")
     if config.guidance.weight < 0:
         raise ValueError("weight in [guidance] must not be negative")
+    if config.guidance.below <= 0:
+        raise ValueError("below in [guidance] must be above 0")
     if not (config.budget.minutes > 0) ^ (config.budget.pictures > 0):
         raise ValueError("[budget] must set either minutes or pictures, above 0")

@@ -118,6 +118,12 @@ def to_float(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)
 
 
+def spread(pictures: list[Picture], limit: int) -> list[Picture]:
+    """At most `limit` of the pictures, evenly spread over all: in the order of their names, neighbours are alike."""
+    count = min(limit, len(pictures))
+    return [pictures[index * len(pictures) // count] for index in range(count)]
+
+
 def load_squares(path: Path, side: int, limit: int | None = None) -> tuple[Tensor, list[str]]:
     """`centre_squares` of the pictures in a folder or tar archive, at most `limit` of them, evenly spread over all.
 
@@ -128,6 +134,4 @@ def load_squares(path: Path, side: int, limit: int | None = None) -> tuple[Tenso
         SdeditError: as `load_photographs`.
     """
     pictures, bad = load_photographs(path, side)
-    if limit and len(pictures) > limit:
-        pictures = [pictures[index * len(pictures) // limit] for index in range(limit)]
-    return centre_squares(pictures, side), bad
+    return centre_squares(spread(pictures, limit or len(pictures)), side), bad

@@ -4,8 +4,9 @@ The network learns to answer
 
     D_start(x; sigma) + w L(D_strong(x; sigma) - D_weak(x; sigma)),   L: mean over the colour channels,
 
-at the price of one evaluation (as Meng et al. 2023, arXiv 2210.03142, do for classifier-free guidance). Two weak models
-are worth going away from:
+or with D_start(x; sigma) alone where there is more noise than guidance does good at (Kynkaanniemi et al. 2024, arXiv
+2404.07724), at the price of one evaluation (as Meng et al. 2023, arXiv 2210.03142, do for classifier-free guidance).
+Two weak models are worth going away from:
 
     an earlier state of the strong model (autoguidance, Karras et al. 2024, arXiv 2406.02507): both blur what they are
     unsure of, and the weak one errs further in the strong one's direction;
@@ -20,6 +21,7 @@ compared with, any pictures will do to add noise to; strokes are what painting b
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -37,16 +39,19 @@ class Guidance:
         strong: one of the same photographs; may be `start` itself.
         weak: a worse one than `strong`, in what `start` does badly too.
         weight: w, from 0.
+        below: the noise level, in units of x, from which on there is no guidance.
     """
 
     start: ScoreModel
     strong: ScoreModel
     weak: ScoreModel
     weight: float
+    below: float = math.inf
 
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The guided answer, (B, 3, H, W) float32; arguments as of `sdedit.model.ScoreModel.denoise`."""
         start = self.start.denoise(x, sigma)
         strong = start if self.strong is self.start else self.strong.denoise(x, sigma)
-        return start + self.weight * (strong - self.weak.denoise(x, sigma)).mean(dim=1, keepdim=True)
+        difference = (strong - self.weak.denoise(x, sigma)).mean(dim=1, keepdim=True)
+        return start + self.weight * (sigma < self.below)[:, None, None, None] * difference

@@ -25,7 +25,7 @@ from sdedit.model import ScoreModel
 from sdedit.network import NCSNpp
 from sdedit.sweetspot import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.config import TrainConfig
-from sdedit.training.data import Picture, centre_squares, random_batch, stratified_normal
+from sdedit.training.data import Picture, centre_squares, random_batch, spread, stratified_normal
 from sdedit.training.guidance import Guidance
 from sdedit.training.optimiser import Optimiser, update_average
 from sdedit.training.report import preview_sheet, validation_errors
@@ -70,7 +70,7 @@ class Trainer:
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
         self.config = config
         self.train = train
-        self.validation = centre_squares(validation[: config.report.validation_pictures], config.data.size)
+        self.validation = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
         self.folder = folder
         self.device = device
         self.guidance = guidance
@@ -80,6 +80,7 @@ class Trainer:
         if guidance is not None:
             self.origin["guidance"] = {
                 "weight": guidance.weight,
+                "below": min(guidance.below, config.schedule.sigma_max),  # JSON has no infinity
                 "strong_sha256": guidance.strong.checksum,
                 "weak_sha256": guidance.weak.checksum,
             }

@@ -67,7 +67,7 @@ def run_training(
     if start is not None and weak is not None:
         improved = load_model(start, device)
         better = improved if strong is None else load_model(strong, device)
-        guidance = Guidance(improved, better, load_model(weak, device), config.guidance.weight)
+        guidance = Guidance(improved, better, load_model(weak, device), **vars(config.guidance))
     shortest = config.data.size
     photographs, bad = load_photographs(data[0], shortest)
     if validation is not None:
