@@ -299,6 +299,7 @@ def test_a_state_that_carries_code_is_not_run(sdedit: Command, recipe: Path, pho
         (("batch = 8", 'batch = "many"'), ["batch", "whole number"]),
         (("batch = 8", "batches = 8"), ["batches", "batch"]),
         (("pictures = 600", "minutes = 0"), ["budget"]),
+        (("[budget]", "[guidance]\nbelow = 0\n[budget]"), ["below", "above 0"]),
         (("[optimiser]", "[optimizer]"), ["optimizer"]),
         (("channels = [16, 32]", "channels = [16]"), ["blocks"]),
         (("stem_channels = 16", ""), ["stem_channels"]),
