@@ -348,10 +348,13 @@ def test_a_base_that_cannot_be_used(recipe: Path, base: str, words: list[str]) -
 
 
 def test_the_recipes_that_ship_are_valid() -> None:
-    recipes = list((Path(__file__).parent.parent / "configs").glob("*.toml"))
-    assert recipes
+    folder = Path(__file__).parent.parent / "configs"
+    first = load_train_config(folder / "landscapes-128.toml")
+    recipes = [load_train_config(path) for path in folder.glob("*.toml")]
+    assert len(recipes) > 1
     for recipe in recipes:
-        assert load_train_config(recipe).data.size == 128
+        assert recipe.data.size == 128
+        assert recipe.network == first.network  # each stage starts from what another ends with
 
 
 def test_strokes_are_six_flat_colours() -> None:

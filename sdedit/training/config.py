@@ -90,8 +90,8 @@ class TrainConfig:
 
 
 def load_train_config(path: Path) -> TrainConfig:
-    """Read a recipe. One that names another as its `base`, beside it, takes from
-    that what it does not say itself.
+    """Read a recipe. One that names another as its `base`, beside it, takes from that what it does
+    not say itself.
 
     Raises:
         SdeditError: if the file is missing, is not TOML, or holds an option that is unknown or cannot be.
