@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -18,7 +19,7 @@ from sdedit.training.guidance import Guidance
 from sdedit.training.loop import Trainer
 
 _HELD_OUT_EVERY = 20
-_LINE_EVERY = 50
+_SECONDS_PER_LINE = 30
 
 
 def run_training(
@@ -88,12 +89,15 @@ def run_training(
 
     trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, guidance)
     terminal = show_progress and sys.stderr.isatty()
+    said = time.monotonic()
     with tqdm(bar_format="{desc}", disable=not terminal) as bar:
 
         def show(line: str) -> None:
+            nonlocal said
             if terminal:
                 bar.set_description_str(line)
-            elif show_progress and trainer.progress.batches % _LINE_EVERY == 0:
+            elif show_progress and time.monotonic() - said >= _SECONDS_PER_LINE:
+                said = time.monotonic()
                 say(line)
 
         received = trainer.run(show)
