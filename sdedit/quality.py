@@ -8,7 +8,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 GRIDS = ("uniform", "karras")
-_SAMPLERS = ("euler-maruyama", "euler-maruyama-t", "ancestral", "dpm-2m-sde", "er-sde", "dpm-2m", "heun")
+_SAMPLERS = (
+    "euler-maruyama",
+    "euler-maruyama-t",
+    "ancestral",
+    "dpm-2m-sde",
+    "er-sde",
+    "er-sde-churn",
+    "dpm-2m",
+    "heun",
+)
 
 
 @dataclass(frozen=True)
@@ -49,7 +58,7 @@ class Sampling:
 
 QUALITIES = {
     "fast": Sampling("er-sde", 10, "karras"),
-    "balanced": Sampling("er-sde", 15, "karras"),
+    "balanced": Sampling("er-sde-churn", 20, "karras"),
     "best": Sampling("euler-maruyama", 500, "uniform"),  # the paper's own setting
 }
 
@@ -60,6 +69,7 @@ SAMPLINGS = {
     "ancestral": Sampling("ancestral", 100, "uniform"),
     "dpm-2m-sde": Sampling("dpm-2m-sde", 20, "karras"),
     "er-sde": Sampling("er-sde", 15, "karras"),
+    "er-sde-churn": Sampling("er-sde-churn", 20, "karras"),
     "dpm-2m": Sampling("dpm-2m", 20, "karras"),
     "heun": Sampling("heun", 21, "karras"),
 }

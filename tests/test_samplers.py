@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from sdedit.quality import Sampling
-from sdedit.samplers import SAMPLERS, gaussian_noise, sample
+from sdedit.samplers import CHURN, CHURN_BELOW, SAMPLERS, er_sde, gaussian_noise, sample
 from sdedit.schedule import VESchedule
 
 MEAN, STD, GUIDE = 0.4, 0.2, 0.7
@@ -42,6 +42,15 @@ def exact_ode_moments(t0: float) -> tuple[float, float]:
     return MEAN + math.sqrt(k) * (GUIDE - MEAN), math.sqrt(k) * sigma
 
 
+def exact_churned_moments(t0: float) -> tuple[float, float]:
+    """Where the SDE has h times the noise of the reverse SDE, x - m shrinks by k^((1 + h) / 2), and the variance of x,
+    which tends to that of the noised pictures, misses it by k^(1 + h) times what it did at first."""
+    high, low = SCHEDULE.sigma(t0), min(SCHEDULE.sigma(t0), CHURN_BELOW)
+    k_high, k_low = (STD**2 / (STD**2 + sigma**2) for sigma in (high, low))
+    shrink = k_high / k_low * k_low ** ((1 + CHURN) / 2)
+    return MEAN + shrink * (GUIDE - MEAN), STD * math.sqrt(1 - shrink**2)
+
+
 def run(sampler: str, t0: float, steps: int, seed: int = 0, grid: str = "uniform") -> Tensor:
     generator = torch.Generator().manual_seed(seed)
     levels = SCHEDULE.levels(t0, Sampling(sampler, steps + (sampler == "heun"), grid).level_count, grid)
@@ -63,7 +72,8 @@ def test_forward_perturbation(t0: float) -> None:
 @pytest.mark.parametrize(("t0", "steps", "tolerance"), [(0.3, 100, 0.03), (0.5, 200, 0.03), (0.7, 300, 0.03)])
 @pytest.mark.parametrize("sampler", SAMPLERS)
 def test_reverse_sde_of_a_gaussian(sampler: str, t0: float, steps: int, tolerance: float) -> None:
-    mean, std = exact_ode_moments(t0) if sampler in ODE else exact_moments(t0)
+    exact = exact_ode_moments if sampler in ODE else exact_churned_moments if "churn" in sampler else exact_moments
+    mean, std = exact(t0)
     x = run(sampler, t0, steps)
     assert float(x.mean()) == pytest.approx(mean, abs=0.01)
     assert float(x.std()) == pytest.approx(std, rel=tolerance)
@@ -78,6 +88,17 @@ def test_converges_as_steps_grow(sampler: str) -> None:
         errors.append(math.hypot(float(x.mean()) - mean, float(x.std()) - std))
     # First order would halve the error each time; 1.6 leaves room for the sample's own error.
     assert errors[0] > 1.6 * errors[1] > 1.6 * 1.6 * errors[2]
+
+
+@pytest.mark.parametrize("churn", [0.5, 1.0, 3.0])
+def test_er_sde_is_the_integral_of_a_line_through_two_answers(churn: float) -> None:
+    before, s, s_next = 0.9, 0.7, 0.5
+    a, b, c = er_sde(before, s, s_next, churn)
+    u = torch.linspace(s_next, s, 100_001, dtype=torch.float64)
+    weight = (1 + churn) * s_next ** (1 + churn) / u ** (2 + churn)  # of D(u) in x', Cui et al. 2023
+    assert float(torch.trapezoid(weight, u)) == pytest.approx(1 - a, rel=1e-6)
+    assert float(torch.trapezoid(weight * (s - u) / (before - s), u)) == pytest.approx(c, rel=1e-6)
+    assert a**2 * s**2 + b**2 == pytest.approx(s_next**2)  # noise of the right level whatever the churn
 
 
 def textbook(sampler: str, x: Tensor, t0: float, steps: int, generator: torch.Generator) -> Tensor:
