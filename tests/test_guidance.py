@@ -1,4 +1,4 @@
-"""Training that starts from a model, and autoguidance trained into it."""
+"""Training that starts from a model, and guidance and contrast trained into it."""
 
 from __future__ import annotations
 
@@ -13,7 +13,10 @@ from conftest import Command, fails_in_one_sentence, make_tiny_model
 from PIL import Image
 
 from sdedit.checkpoints import load_model, save_checkpoint
+from sdedit.errors import SdeditError
 from sdedit.model import ScoreModel
+from sdedit.training.contrast import Contrast
+from sdedit.training.data import load_pairs
 from sdedit.training.guidance import Guidance
 
 RECIPE = """
@@ -144,6 +147,55 @@ def test_the_network_goes_away_from_the_weak_model(
     assert f"start (name strong, sha256 {strong.checksum}" in told
 
 
+def test_towards_photographs_and_away_from_paintings() -> None:
+    contrast = Contrast(Answers(0.5, 0.5, 0.5), 0.4, below=1.0)  # type: ignore[arg-type]
+    y = torch.tensor([0.7, 0.7, 0.3, 0.3])[:, None, None, None].expand(4, 3, 2, 2)
+    target = contrast.target(y, y, torch.tensor([0.1, 1.0, 0.1, 1.0]))
+    torch.testing.assert_close(target[:, 0, 0, 0], torch.tensor([0.58, 0.5, 0.58, 0.5]))
+
+
+def paintings(photographs: Path, folder: Path, darker_by: int) -> Path:
+    folder.mkdir()
+    for file in photographs.iterdir():
+        Image.fromarray(np.asarray(Image.open(file)) - np.uint8(darker_by)).save(folder / f"{file.stem}.bmp")
+    return folder
+
+
+def test_the_network_goes_away_from_paintings_that_differ(
+    sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
+) -> None:
+    words = ["train", recipe, "--data", photographs, "--quiet", "-o"]
+    assert sdedit(*words, "first").returncode == 0
+    first_file = tmp_path / "first" / "model.safetensors"
+    first = brightness(load_model(first_file, precision="fp32"))
+    moved = {}
+    for darker_by in (0, 10):
+        painted = paintings(photographs, tmp_path / f"painted-{darker_by}", darker_by)
+        run = f"run-{darker_by}"
+        result = sdedit(*words, run, "--start", first_file, "--painted", painted)
+        assert result.returncode == 0, result.stderr
+        model = load_model(tmp_path / run / "model.safetensors", precision="fp32")
+        assert model.card["training"]["contrast"] == {"weight": 2, "below": 50, "paintings": 19}
+        moved[darker_by] = brightness(model) - first
+    assert abs(moved[0]) < 0.02
+    assert moved[10] - moved[0] == pytest.approx(10 / 255, rel=0.4)  # w / 2 times the difference
+
+
+def test_pairs_have_the_same_name_and_shape(photographs: Path, tmp_path: Path) -> None:
+    painted = paintings(photographs, tmp_path / "painted", 10)
+    (painted / "03.bmp").rename(painted / "stranger.bmp")
+    Image.new("RGB", (20, 16)).save(painted / "05.bmp")
+    (painted / "07.bmp").write_bytes(b"BM")
+    pairs, bad = load_pairs(photographs, painted, 16)
+    assert [(pair[0, 0, 0], pair[0, 0, 3]) for pair in pairs[:4]] == [(100, 90), (101, 91), (102, 92), (104, 94)]
+    assert len(pairs) == 17
+    assert sorted(Path(name).name for name in bad) == ["05.bmp", "07.bmp", "stranger.bmp"]
+    (tmp_path / "others").mkdir()
+    Image.new("RGB", (16, 16)).save(tmp_path / "others" / "a.png")
+    with pytest.raises(SdeditError, match="name and shape"):
+        load_pairs(photographs, tmp_path / "others", 16)
+
+
 def test_a_run_begins_with_the_weights_it_is_given(
     sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
 ) -> None:
@@ -161,6 +213,9 @@ def test_models_that_do_not_fit(sdedit: Command, recipe: Path, photographs: Path
     words = ["train", recipe, "--data", photographs, "-o", "run", "--quiet"]
     fails_in_one_sentence(sdedit(*words, "--weak", "tiny.safetensors"), "--start")
     fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors", "--strong", "tiny.safetensors"), "--weak")
+    fails_in_one_sentence(sdedit(*words, "--painted", photographs), "--start")
+    both = ["--painted", photographs, "--weak", "tiny.safetensors"]
+    fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors", *both), "--weak")
     fails_in_one_sentence(sdedit(*words, "--start", "missing.safetensors"), "missing.safetensors")
     recipe.write_text(RECIPE.replace("channels = [16, 16]", "channels = [16, 32]"))
     fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors"), "mite", "[network]")

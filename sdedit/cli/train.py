@@ -42,6 +42,12 @@ _FILE = click.Path(path_type=Path)
 @click.option(
     "--strong", metavar="MODEL", help="The model that --weak is weaker than, where it is not the one of --start."
 )
+@click.option(
+    "--painted",
+    type=_FILE,
+    help="Folder or tar archive of what --start painted from strokes of the photographs, by the same names: the "
+    "network learns to go away from it and towards the photographs, by the weight in [guidance].",
+)
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
     "--compile",
@@ -59,6 +65,7 @@ def train(
     start: str | None,
     strong: str | None,
     weak: str | None,
+    painted: Path | None,
     device: str,
     compiled: bool,
     quiet: bool,
@@ -80,6 +87,7 @@ def train(
         start,
         strong,
         weak,
+        painted,
         say=(lambda line: None) if quiet else (lambda line: click.echo(line, err=True)),
         show_progress=not quiet,
     )

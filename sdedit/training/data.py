@@ -17,7 +17,7 @@ from sdedit.errors import SdeditError
 from sdedit.files import reason
 from sdedit.guide import PICTURE_SUFFIXES, open_picture
 
-Picture = np.ndarray  # (H, W, 3) uint8
+Picture = np.ndarray  # (H, W, 3) uint8; (H, W, 6) for two that belong together
 
 
 def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str]]:
@@ -33,7 +33,39 @@ def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str
     Raises:
         SdeditError: if there is no such folder or archive, or no readable picture in it.
     """
-    pictures, bad = [], []
+    named, bad = _load_named(path, shortest)
+    return [picture for _, picture in named], bad
+
+
+def load_pairs(photographs: Path, paintings: Path, shortest: int) -> tuple[list[Picture], list[str]]:
+    """Photographs with what was painted after them, which has the same name but for its ending.
+
+    Args:
+        photographs, paintings, shortest: as in `load_photographs`.
+
+    Returns:
+        The pairs, (H, W, 6) uint8, photograph first, and the names of the paintings that could not be read or have no
+        photograph of their shape.
+
+    Raises:
+        SdeditError: as `load_photographs`, and if there is no pair.
+    """
+    named, bad = _load_named(paintings, shortest)
+    by_stem = {Path(name).stem: picture for name, picture in _load_named(photographs, shortest)[0]}
+    pairs = []
+    for name, painting in named:
+        photograph = by_stem.get(Path(name).stem)
+        if photograph is None or photograph.shape != painting.shape:
+            bad.append(name)
+        else:
+            pairs.append(np.concatenate([photograph, painting], axis=2))
+    if not pairs:
+        raise SdeditError(f"no picture in {paintings} has the name and shape of a photograph in {photographs}")
+    return pairs, bad
+
+
+def _load_named(path: Path, shortest: int) -> tuple[list[tuple[str, Picture]], list[str]]:
+    named, bad = [], []
     for name, file in photograph_files(path):
         try:
             picture = open_picture(file, name)
@@ -44,10 +76,10 @@ def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str
         if scale != 1:
             size = tuple(max(shortest, round(side * scale)) for side in picture.size)
             picture = picture.resize(size, Image.Resampling.LANCZOS)  # type: ignore[arg-type]
-        pictures.append(np.asarray(picture))
-    if not pictures:
+        named.append((name, np.asarray(picture)))
+    if not named:
         raise SdeditError(f"there is no readable picture in {path}")
-    return pictures, bad
+    return named, bad
 
 
 def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
@@ -78,9 +110,11 @@ def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
 def random_batch(pictures: list[Picture], count: int, side: int, generator: torch.Generator) -> Tensor:
     """Random square windows of random pictures, half of them mirrored: (count, 3, side, side) float32 in [0, 1].
 
+    Of pairs it takes the same window: (count, 6, side, side).
+
     Pixels are taken as they are: whatever a filter blurred here, the model would learn to leave out.
     """
-    cuts = np.empty((count, side, side, 3), np.uint8)
+    cuts = np.empty((count, side, side, pictures[0].shape[2]), np.uint8)
     draws = torch.rand(count, 4, generator=generator, dtype=torch.float64).tolist()
     for cut, (pick, down, right, mirror) in zip(cuts, draws, strict=True):
         picture = pictures[int(pick * len(pictures))]
@@ -114,7 +148,7 @@ def centre_squares(pictures: list[Picture], side: int) -> Tensor:
 
 
 def to_float(pictures: np.ndarray) -> Tensor:
-    """(N, H, W, 3) uint8 -> (N, 3, H, W) float32 in [0, 1]."""
+    """(N, H, W, C) uint8 -> (N, C, H, W) float32 in [0, 1]."""
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)
 
 

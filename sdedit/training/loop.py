@@ -25,6 +25,7 @@ from sdedit.model import ScoreModel
 from sdedit.network import NCSNpp
 from sdedit.sweetspot import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.config import TrainConfig
+from sdedit.training.contrast import Contrast
 from sdedit.training.data import Picture, centre_squares, random_batch, spread, stratified_normal
 from sdedit.training.guidance import Guidance
 from sdedit.training.optimiser import Optimiser, update_average
@@ -40,14 +41,14 @@ class Trainer:
 
     Args:
         config: the recipe.
-        train: photographs to learn from, (H, W, 3) uint8 each.
+        train: photographs to learn from, (H, W, 3) uint8 each; with `contrast` pairs of photograph and painting.
         validation: photographs that are only measured on.
         folder: where the run is kept; made if it is missing.
         device: where the network runs.
         resume: go on from the folder's state.pt.
         compiled: compile the network for each of the two picture sizes before the first batch of that size.
         start: a model whose weights a new run begins with, instead of random ones.
-        guidance: what the network learns instead of the photographs themselves.
+        guidance, contrast: what the network learns instead of the photographs themselves; one of them.
 
     Raises:
         SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made;
@@ -65,6 +66,7 @@ class Trainer:
         compiled: bool = False,
         start: ScoreModel | None = None,
         guidance: Guidance | None = None,
+        contrast: Contrast | None = None,
     ) -> None:
         if start is not None and start.network.config != config.network:
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
@@ -74,6 +76,7 @@ class Trainer:
         self.folder = folder
         self.device = device
         self.guidance = guidance
+        self.contrast = contrast
         self.origin: dict[str, Any] = {}  # what the card says of where the run began
         if start is not None:
             self.origin["start"] = {"name": start.name, "sha256": start.checksum, **start.card.get("training", {})}
@@ -83,6 +86,12 @@ class Trainer:
                 "below": min(guidance.below, config.schedule.sigma_max),  # JSON has no infinity
                 "strong_sha256": guidance.strong.checksum,
                 "weak_sha256": guidance.weak.checksum,
+            }
+        if contrast is not None:
+            self.origin["contrast"] = {
+                "weight": contrast.weight,
+                "below": min(contrast.below, config.schedule.sigma_max),
+                "paintings": len(train),
             }
         try:
             folder.mkdir(parents=True, exist_ok=True)
@@ -162,15 +171,21 @@ class Trainer:
         config = self.config
         full_size = self.progress.batches % config.data.full_size_every == 0
         side = config.data.size if full_size else config.data.crop
-        count = max(1, round(config.optimiser.batch * (config.data.crop / side) ** 2))
+        sets = 1 if self.contrast is None else 2  # photographs, or as many and their paintings
+        count = max(1, round(config.optimiser.batch / sets * (config.data.crop / side) ** 2))
         mean = config.noise.full_size_mean if full_size else config.noise.crop_mean
 
-        y = random_batch(self.train, count, side, self.generator)
-        sigma = torch.exp(mean + config.noise.std * stratified_normal(count, self.generator))
-        x = y + sigma[:, None, None, None] * torch.randn(y.shape, generator=self.generator)
+        y = torch.cat(random_batch(self.train, count, side, self.generator).chunk(sets, dim=1))
+        sigma = torch.exp(mean + config.noise.std * stratified_normal(count, self.generator)).repeat(sets)
+        noise = torch.randn(count, *y.shape[1:], generator=self.generator).repeat(sets, 1, 1, 1)
+        x = y + sigma[:, None, None, None] * noise
         x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
 
-        target = y if self.guidance is None else self.guidance.denoise(x, sigma)
+        target = y
+        if self.guidance is not None:
+            target = self.guidance.denoise(x, sigma)
+        elif self.contrast is not None:
+            target = self.contrast.target(x, y, sigma)
         with runtime.training_autocast(self.device):
             d = config.preconditioning.denoise(self.network, x, sigma)
         loss = self._loss(d, target, sigma)
@@ -180,7 +195,7 @@ class Trainer:
         value = float(loss.detach())
         if not math.isfinite(value):
             raise SdeditError("the loss is no longer finite; lower the learning rates and start again")
-        return value, count
+        return value, len(y)
 
     def _loss(self, d: Tensor, target: Tensor, sigma: Tensor) -> Tensor:
         squared = (d - target).square().mean(dim=(1, 2, 3))

@@ -14,7 +14,8 @@ from sdedit import runtime
 from sdedit.checkpoints import load_model
 from sdedit.errors import InterruptedWorkError, SdeditError
 from sdedit.training.config import load_train_config
-from sdedit.training.data import load_photographs
+from sdedit.training.contrast import Contrast
+from sdedit.training.data import load_pairs, load_photographs
 from sdedit.training.guidance import Guidance
 from sdedit.training.loop import Trainer
 
@@ -33,6 +34,7 @@ def run_training(
     start: str | None,
     strong: str | None,
     weak: str | None,
+    painted: Path | None,
     say: Callable[[str], object],
     show_progress: bool,
 ) -> None:
@@ -49,6 +51,8 @@ def run_training(
         start: file or name of a model whose weights the run begins with; None for random ones.
         strong, weak: files or names of two models; the network learns to go away from the weak one, by the difference
             from the strong one. None for no weak one, and for `start` as the strong one.
+        painted: folder or tar archive of what `start` painted after the first of `data`, by the same names; the network
+            learns to go away from it and towards the photographs. None for nothing of the kind.
         say: takes lines about what is done.
         show_progress: report progress: as one changing line on a terminal, elsewhere through `say` now and then.
 
@@ -59,23 +63,30 @@ def run_training(
     config = load_train_config(config_file)
     runtime.keep_freed_memory()
     target = runtime.find_device(device)
-    if start is None and (strong or weak):
-        raise SdeditError("guidance improves on a model; name it with --start")
+    if start is None and (strong or weak or painted):
+        raise SdeditError("there is no model to improve on; name it with --start")
+    if painted is not None and (weak is not None or len(data) > 1):
+        raise SdeditError("paintings are learnt from with one --data, whose names they have, and without --weak")
     if strong is not None and weak is None:
         raise SdeditError("a strong model guides away from a weak one; name it with --weak")
     first = None if start is None else load_model(start, device, "fp32")
-    guidance = None
+    guidance, contrast = None, None
     if start is not None and weak is not None:
         improved = load_model(start, device)
         better = improved if strong is None else load_model(strong, device)
         guidance = Guidance(improved, better, load_model(weak, device), **vars(config.guidance))
+    elif start is not None and painted is not None:
+        contrast = Contrast(load_model(start, device), **vars(config.guidance))
     shortest = config.data.size
-    photographs, bad = load_photographs(data[0], shortest)
+    if painted is None:
+        photographs, bad = load_photographs(data[0], shortest)
+    else:
+        photographs, bad = load_pairs(data[0], painted, shortest)
     if validation is not None:
         held_out, bad_too = load_photographs(validation, shortest)
         bad += bad_too
     else:
-        held_out = photographs[::_HELD_OUT_EVERY]
+        held_out = [picture[..., :3] for picture in photographs[::_HELD_OUT_EVERY]]
         del photographs[::_HELD_OUT_EVERY]
         if not photographs:
             raise SdeditError(f"there is only one picture in {data[0]}; training needs more")
@@ -84,10 +95,10 @@ def run_training(
         photographs += more
         bad += bad_too
     for name in bad:
-        say(f"left out {name}: it is not a whole picture")
+        say(f"left out {name}: it is not a whole picture" + (", or of no photograph" if painted else ""))
     say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
-    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, guidance)
+    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, guidance, contrast)
     terminal = show_progress and sys.stderr.isatty()
     said = time.monotonic()
     with tqdm(bar_format="{desc}", disable=not terminal) as bar:
