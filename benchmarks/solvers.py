@@ -29,6 +29,7 @@ def contestants() -> list[Sampling]:
     """Every sampler with few evaluations, and with many those that need them; cheap ones first."""
     grids = {
         "er-sde": ("karras", "uniform"),
+        "er-sde-churn": ("karras",),
         "dpm-2m-sde": ("karras", "uniform"),
         "dpm-2m": ("karras",),
         "heun": ("karras",),
