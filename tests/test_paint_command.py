@@ -41,7 +41,7 @@ def test_paints_beside_the_guide_and_says_what_it_does(sdedit: Command, quick: l
     assert result.stdout == b""
     line = result.stderr.decode()
     assert re.fullmatch(
-        r"tiny: 19x16 px \(guide 24x20\), t0 0\.3, sigma\(t0\) 0\.1287, 4 steps of er-sde, seed \d+\n", line
+        r"tiny: 19x16 px \(guide 24x20\), t0 0\.3, sigma\(t0\) 0\.1287, 4 steps of er-sde-churn, seed \d+\n", line
     ), line
     with Image.open(guide.with_name("strokes-painted.png")) as picture:
         assert (picture.mode, picture.size) == ("RGB", (19, 16))
