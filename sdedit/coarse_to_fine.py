@@ -22,6 +22,8 @@ from sdedit.quality import Sampling
 from sdedit.samplers import Evaluation, Generators
 
 REPAINT = 0.75  # t0 of a pass as a share of that of the pass before
+# Churn exaggerates a little, which adds up from pass to pass to garish colours.
+_IN_SEVERAL_PASSES = {"er-sde-churn": "er-sde"}
 _CLOSE = 0.1  # octaves above the native size that need no pass of their own
 
 
@@ -47,7 +49,7 @@ def synthesise_coarse_to_fine(
         model: the score model.
         guide: (B, 3, H, W) float32 in [0, 1].
         t0: start time of the first pass, in (0, 1]; each further one at `REPAINT` times the time before.
-        sampling: how the reverse SDE is solved in each pass.
+        sampling: how the reverse SDE is solved in each pass; in several passes `er-sde-churn` is `er-sde`.
         generator: source of the noise, one for the batch or one per picture.
         repeats: K of Algorithm 2, in each pass.
         passes: at so many sizes, their shorter sides in a geometric row from the native size; None is `pass_count`.
@@ -65,9 +67,11 @@ def synthesise_coarse_to_fine(
     if passes < 1:
         raise ValueError(f"passes must be at least 1, not {passes}")
 
+    sampler = sampling.sampler if passes == 1 else _IN_SEVERAL_PASSES.get(sampling.sampler, sampling.sampler)
+
     def paint(x: Tensor, t0: float) -> Tensor:
         levels = model.schedule.levels(t0, sampling.level_count, sampling.grid)
-        return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
+        return synthesise(model, x, levels, generator, sampler, repeats, on_step)
 
     full = pad(guide, model)
     coarse = _coarse_sizes(full.shape[-2], full.shape[-1], model, passes)

@@ -56,6 +56,17 @@ def test_one_pass_is_the_plain_algorithm(tiny_model: ScoreModel) -> None:
     assert not torch.allclose(several, plain)
 
 
+def test_churn_in_one_pass_only(tiny_model: ScoreModel) -> None:
+    guide = torch.rand(1, 3, 32, 32)
+
+    def painted(sampler: str, passes: int) -> torch.Tensor:
+        sampling = Sampling(sampler, 6, "karras")
+        return synthesise_coarse_to_fine(tiny_model, guide, 0.5, sampling, generator(), passes=passes)
+
+    assert torch.equal(painted("er-sde-churn", 2), painted("er-sde", 2))
+    assert not torch.allclose(painted("er-sde-churn", 1), painted("er-sde", 1))
+
+
 def test_each_pass_starts_from_the_one_before_and_the_guides_detail(tiny_model: ScoreModel) -> None:
     """With nothing learnt and next to no noise the guide comes back, down to its single pixels."""
     model = replace(tiny_model, preconditioning=Identity())
