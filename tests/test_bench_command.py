@@ -52,8 +52,9 @@ def test_against_diffusers(sdedit: Command, published_layout: Path) -> None:
 def test_flops_are_those_of_the_convolutions(sdedit: Command, published_layout: Path) -> None:
     small = json.loads(sdedit("bench", "--model", published_layout, "--repeats", "1", "--size", "32", "--json").stdout)
     large = json.loads(sdedit("bench", "--model", published_layout, "--repeats", "1", "--size", "64", "--json").stdout)
-    # Four times the pixels: four times the convolutions, and a little more than that for attention.
-    assert 4 < large["GFLOP"] / small["GFLOP"] < 6
+    # Four times the pixels: four times the convolutions, to the three digits shown, and a little more for attention
+    # where torch counts the kernel it chose for it.
+    assert 3.95 < large["GFLOP"] / small["GFLOP"] < 6
 
 
 @pytest.mark.parametrize(
