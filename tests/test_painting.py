@@ -93,7 +93,7 @@ def test_arguments_out_of_range(tiny_model: ScoreModel, options: dict, words: st
 
 
 def test_the_result_of_an_ideal_denoiser_is_a_sample_of_its_data(tiny_model: ScoreModel) -> None:
-    """With D of pixels N(0.5, 0.1^2) in place of the network, the reverse SDE from a flat guide has closed-form moments."""
+    """With D of pixels N(0.5, 0.1^2) for the network, the reverse SDE from a flat guide has closed-form moments."""
 
     class Ideal:
         kind = "ideal"
