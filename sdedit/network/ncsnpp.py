@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from sdedit.network.blocks import Attention, InputResidual, InputSkip, ResidualBlock, ToImage
 from sdedit.network.config import NetworkConfig
 from sdedit.network.embedding import NoiseEmbedding
+from sdedit.network.layers import Convolution
 from sdedit.network.resample import downsampler, upsampler
 
 
@@ -115,7 +116,7 @@ class NCSNpp(nn.Module):
         self.config = config
         image_channels = config.image_channels * config.patch**2
         self.embedding = NoiseEmbedding(config.embedding, config.stem_channels, config.fourier_scale)
-        self.stem = nn.Conv2d(image_channels, config.stem_channels, 3, padding=1)
+        self.stem = Convolution(image_channels, config.stem_channels, 3, padding=1)
 
         self.encoder = nn.ModuleList()
         skip_channels = [config.stem_channels]

@@ -1,0 +1,156 @@
+"""The faster ways to evaluate a network on a CPU against the plain ones, which have gradients."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+from test_network import CHURCH_CUT_SMALL, OPTIONS, randomise
+from torch.nn import functional as F
+
+from sdedit.network import NCSNpp, NetworkConfig, kernel
+from sdedit.network.layers import Convolution, Normalise
+
+SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 64, 33), (1, 20, 1, 1), (10, 64, 16, 16)]
+TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2}  # bfloat16 has eight bits
+
+needs_compiler = pytest.mark.skipif(kernel._library() is None, reason="there is no C compiler here")
+
+
+def channels_last(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(sum(shape))
+    return torch.randn(shape, generator=generator).to(dtype).to(memory_format=torch.channels_last)
+
+
+@needs_compiler
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("silu", [True, False])
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_kernel_is_normalisation_and_activation(
+    shape: tuple[int, ...], dtype: torch.dtype, silu: bool, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    x = channels_last(*shape, dtype=dtype) * 3 + 5
+    weight, bias = channels_last(1, shape[1], 1, 2, dtype=dtype)[0, :, 0].T.contiguous()
+    y = kernel.norm_silu(x, weight, bias, 4, 1e-6, silu)
+    expected = F.group_norm(x.double(), 4, weight.double(), bias.double(), 1e-6)
+    expected = F.silu(expected) if silu else expected
+    assert y is not None
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y.double(), expected, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
+
+
+@needs_compiler
+def test_kernel_keeps_its_digits_far_from_zero() -> None:
+    x = channels_last(1, 16, 128, 128) + 100
+    y = kernel.norm_silu(x, torch.ones(16), torch.zeros(16), 4, 1e-6, silu=False)
+    torch.testing.assert_close(y, F.group_norm(x.double(), 4, eps=1e-6).float(), rtol=1e-3, atol=1e-3)
+
+
+@needs_compiler
+def test_kernel_at_extreme_activations() -> None:
+    x = channels_last(1, 4, 3, 3)
+    bias = torch.tensor([-300.0, -80.0, 80.0, 1e30])
+    y = kernel.norm_silu(x, torch.ones(4), bias, 1, 1e-6, silu=True)
+    assert y is not None
+    torch.testing.assert_close(y, F.silu(F.group_norm(x, 1, None, bias)), rtol=1e-4, atol=1e-30)
+
+
+@needs_compiler
+def test_kernel_leaves_small_numbers_of_the_process_as_they_are() -> None:
+    assert float(torch.tensor([1e-40]) * 1) > 0
+
+
+def test_kernel_takes_only_what_it_is_made_for() -> None:
+    weight, bias = torch.ones(8), torch.zeros(8)
+    assert kernel.norm_silu(torch.randn(1, 8, 4, 4), weight, bias, 2, 1e-6, True) is None
+    assert kernel.norm_silu(channels_last(1, 8, 4, 4).double(), weight, bias, 2, 1e-6, True) is None
+
+
+@pytest.mark.parametrize("cause", ["no compiler", "broken compiler", "no place"])
+def test_without_the_kernel_torch_does_the_work(cause: str, tmp_path: Path) -> None:
+    environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    (tmp_path / "bin").mkdir()
+    if cause == "broken compiler":
+        (tmp_path / "bin" / "gcc").write_text("#!/bin/sh\nexit 1\n")
+        (tmp_path / "bin" / "gcc").chmod(0o755)
+    if cause == "no place":
+        (tmp_path / "cache").write_text("a file, not a folder")
+    else:
+        environment["PATH"] = str(tmp_path / "bin")
+    script = """
+import torch
+from sdedit.network import NCSNpp, NetworkConfig, kernel
+network = NCSNpp(NetworkConfig(16, (16, 16), (1, 1))).to(memory_format=torch.channels_last)
+with torch.no_grad():
+    assert network(torch.randn(1, 3, 8, 8), torch.zeros(1)).isfinite().all()
+assert kernel._library() is None
+"""
+    result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert (result.returncode, result.stderr) == (0, "")
+
+
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("shifts", [0, 1, 3])
+@pytest.mark.parametrize("added", [False, True])
+@pytest.mark.parametrize("gain", [1.0, 0.5])
+def test_convolution_with_gain_shift_and_sum(dtype: torch.dtype, shifts: int, added: bool, gain: float) -> None:
+    layer = Convolution(8, 24, 3, stride=2, padding=1).to(dtype).to(memory_format=torch.channels_last)
+    randomise(layer)
+    layer.to(dtype)
+    x, other = channels_last(3, 8, 10, 6, dtype=dtype), channels_last(3, 24, 5, 3, dtype=dtype)
+    shift = torch.randn(shifts, 24).to(dtype) if shifts else None
+    expected = gain * F.conv2d(x.double(), layer.weight.double(), layer.bias.double(), 2, 1)
+    if shift is not None:
+        expected = expected + shift.double()[:, :, None, None]
+    if added:
+        expected = expected + other.double()
+    for gradients in (True, False):
+        with torch.set_grad_enabled(gradients):
+            y = layer(x, gain, shift, other.clone() if added else None)
+        torch.testing.assert_close(y.double(), expected, rtol=TOLERANCES[dtype], atol=2 * TOLERANCES[dtype])
+
+
+def test_convolution_notices_changed_weights() -> None:
+    layer, other = (Convolution(8, 8, 3, padding=1).to(memory_format=torch.channels_last) for _ in range(2))
+    x = channels_last(1, 8, 6, 6)
+
+    def is_current() -> bool:
+        with torch.no_grad():
+            return torch.allclose(layer(x), F.conv2d(x, layer.weight, layer.bias, padding=1), atol=1e-5)
+
+    assert is_current()
+    with torch.no_grad():
+        torch._foreach_lerp_(list(layer.parameters()), list(other.parameters()), 0.5)
+    assert is_current()
+    layer.load_state_dict(other.state_dict())
+    assert is_current()
+    randomise(layer)
+    assert is_current()
+    with torch.no_grad():
+        assert torch.allclose(layer(x, 0.5), 0.5 * F.conv2d(x, layer.weight, layer.bias, padding=1), atol=1e-5)
+    layer.double()
+    with torch.no_grad():
+        assert layer(x.double()).dtype == torch.float64
+
+
+@pytest.mark.parametrize("options", [*OPTIONS, CHURCH_CUT_SMALL.to_dict()])
+@pytest.mark.parametrize("label", [(0.5,), (0.5, -1.0)])
+def test_network_is_the_same_with_and_without_gradients(options: dict, label: tuple[float, ...]) -> None:
+    sizes = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}
+    config = NetworkConfig(**{**sizes, **options})
+    network = NCSNpp(config).to(memory_format=torch.channels_last)
+    randomise(network)
+    x = channels_last(2, config.image_channels, 2 * config.size_multiple, config.size_multiple)
+    plain = network(x, torch.tensor(label))
+    with torch.inference_mode():
+        torch.testing.assert_close(network(x, torch.tensor(label)), plain.detach(), rtol=1e-3, atol=1e-4)
+
+
+def test_normalise_has_as_many_groups_as_divide_its_channels() -> None:
+    assert [Normalise(channels).num_groups for channels in (16, 128, 256, 36, 44)] == [4, 32, 32, 9, 11]
