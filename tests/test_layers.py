@@ -40,7 +40,6 @@ def test_kernel_is_normalisation_and_activation(
     y = kernel.norm_silu(x, weight, bias, 4, 1e-6, silu)
     expected = F.group_norm(x.double(), 4, weight.double(), bias.double(), 1e-6)
     expected = F.silu(expected) if silu else expected
-    assert y is not None
     assert y.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(y.double(), expected, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype])
 
@@ -57,7 +56,6 @@ def test_kernel_at_extreme_activations() -> None:
     x = channels_last(1, 4, 3, 3)
     bias = torch.tensor([-300.0, -80.0, 80.0, 1e30])
     y = kernel.norm_silu(x, torch.ones(4), bias, 1, 1e-6, silu=True)
-    assert y is not None
     torch.testing.assert_close(y, F.silu(F.group_norm(x, 1, None, bias)), rtol=1e-4, atol=1e-30)
 
 
@@ -66,10 +64,30 @@ def test_kernel_leaves_small_numbers_of_the_process_as_they_are() -> None:
     assert float(torch.tensor([1e-40]) * 1) > 0
 
 
+@needs_compiler
 def test_kernel_takes_only_what_it_is_made_for() -> None:
-    weight, bias = torch.ones(8), torch.zeros(8)
-    assert kernel.norm_silu(torch.randn(1, 8, 4, 4), weight, bias, 2, 1e-6, True) is None
-    assert kernel.norm_silu(channels_last(1, 8, 4, 4).double(), weight, bias, 2, 1e-6, True) is None
+    x = channels_last(1, 8, 4, 4)
+    assert kernel.takes(x)
+    assert not kernel.takes(x.contiguous())
+    assert not kernel.takes(x.double())
+    assert not kernel.takes(x.to("meta"))
+
+
+@needs_compiler
+@pytest.mark.parametrize("silu", [True, False])
+@pytest.mark.parametrize("dtype", TOLERANCES)
+@pytest.mark.parametrize("shape", SHAPES)
+def test_gradients_of_the_kernel(shape: tuple[int, ...], dtype: torch.dtype, silu: bool) -> None:
+    x = (channels_last(*shape, dtype=dtype) * 3 + 1).requires_grad_()
+    weight, bias = (torch.randn(shape[1], requires_grad=True) for _ in range(2))
+    dy = torch.randn(shape).to(dtype)  # not in channels_last
+    found = torch.autograd.grad(kernel.norm_silu(x, weight, bias, 4, 1e-6, silu), (x, weight, bias), dy)
+    x_, weight_, bias_ = (tensor.detach().double().requires_grad_() for tensor in (x, weight, bias))
+    y = F.group_norm(x_, 4, weight_, bias_, 1e-6)
+    expected = torch.autograd.grad(F.silu(y) if silu else y, (x_, weight_, bias_), dy.double())
+    for ours, theirs in zip(found, expected, strict=True):
+        scale = float(theirs.abs().max())
+        torch.testing.assert_close(ours.double(), theirs, rtol=TOLERANCES[dtype], atol=TOLERANCES[dtype] * scale)
 
 
 @pytest.mark.parametrize("cause", ["no compiler", "broken compiler", "no place"])

@@ -1,7 +1,7 @@
 """The compiled part of the network: group normalisation with SiLU on a CPU, `norm_silu.c`.
 
 torch runs it as separate passes over memory, which on a CPU with fast convolutions take about as long as those. No
-compiled code comes with sdedit: where there is a C compiler the kernel is compiled once, in under a second, and kept in
+compiled code comes with sdedit: where there is a C compiler the kernel is compiled once, in about a second, and kept in
 the user's cache; elsewhere torch does the same work.
 """
 
@@ -17,41 +17,80 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 _SOURCE = Path(__file__).with_name("norm_silu.c")
-_FUNCTIONS = {torch.float32: "norm_silu_float", torch.bfloat16: "norm_silu_bfloat16"}
-_POINTERS, _SIZES = 5, 4
+_TYPES = {torch.float32: "float", torch.bfloat16: "bfloat16"}
 _COMPILE_SECONDS = 60
 
 
-def norm_silu(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool) -> Tensor | None:
-    """silu(group_norm(x)), or group_norm(x) alone, computed in float32 with sums in float64.
+def takes(x: Tensor) -> bool:
+    """Whether there is a kernel for x (B, C, H, W): on a CPU, in channels_last, float32 or bfloat16."""
+    return (
+        x.device.type == "cpu"
+        and x.dtype in _TYPES
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and _library() is not None
+    )
+
+
+def norm_silu(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool) -> Tensor:
+    """silu(group_norm(x)), or group_norm(x) alone, computed in float32 with sums in float64; it has gradients.
 
     Args:
-        x: (B, C, H, W) on a CPU.
-        weight, bias: (C,), of the type of x.
+        x: (B, C, H, W) that `takes` accepts.
+        weight, bias: (C,).
         groups: number of groups of channels, which divides C.
         eps: what is added to the variance.
         silu: whether the activation follows.
 
     Returns:
-        (B, C, H, W) like x; None where x is not float32 or bfloat16 in channels_last, or the machine has no compiler.
+        (B, C, H, W) like x.
     """
-    if x.dtype not in _FUNCTIONS or not x.is_contiguous(memory_format=torch.channels_last):
-        return None
-    library = _library()
-    if library is None:
-        return None
+    if torch.is_grad_enabled():
+        return _NormSilu.apply(x, weight.float(), bias.float(), groups, eps, silu)
+    return _forward(x, weight.float(), bias.float(), groups, eps, silu)[0]
+
+
+class _NormSilu(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool) -> Tensor:
+        y, statistics = _forward(x, weight, bias, groups, eps, silu)
+        ctx.save_for_backward(x, weight, bias, statistics)
+        ctx.silu = silu
+        return y
+
+    @staticmethod
+    def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
+        x, weight, bias, statistics = ctx.saved_tensors
+        dy = dy.contiguous(memory_format=torch.channels_last)
+        dx, sums = torch.empty_like(x), _sums(x)
+        _call("norm_silu_gradient", (x, dy, dx, weight, bias, statistics, sums), statistics.shape[1], ctx.silu)
+        d_bias, d_weight = sums.sum(dim=(0, 1)).float()
+        return dx, d_weight, d_bias, None, None, None
+
+
+def _forward(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool) -> tuple[Tensor, Tensor]:
+    y, statistics = torch.empty_like(x), torch.empty(len(x), groups, 2)
+    _call("norm_silu", (x, y, weight, bias, statistics, _sums(x)), groups, ctypes.c_float(eps), silu)
+    return y, statistics
+
+
+def _sums(x: Tensor) -> Tensor:
+    return torch.empty(len(x), torch.get_num_threads(), 2, x.shape[1], dtype=torch.float64)
+
+
+def _call(name: str, tensors: tuple[Tensor, ...], groups: int, *options: Any) -> None:
+    """Run a function of norm_silu.c, whose arguments are pointers, sizes, options and the number of threads."""
+    x = tensors[0]
+    pointers = (ctypes.c_void_p(tensor.data_ptr()) for tensor in tensors)
     batch, channels, height, width = x.shape
-    threads = torch.get_num_threads()
-    y = torch.empty_like(x)
-    sums = torch.empty(batch * threads * 2 * channels, dtype=torch.float64)
-    pointers = (tensor.data_ptr() for tensor in (x, y, weight, bias, sums))
-    getattr(library, _FUNCTIONS[x.dtype])(*pointers, batch, height * width, channels, groups, eps, silu, threads)
-    return y
+    sizes = (ctypes.c_long(size) for size in (batch, height * width, channels, groups))
+    function = getattr(_library(), f"{name}_{_TYPES[x.dtype]}")
+    function(*pointers, *sizes, *options, torch.get_num_threads())
 
 
 @functools.cache
@@ -61,15 +100,9 @@ def _library() -> ctypes.CDLL | None:
     if compiler is None or not sys.platform.startswith("linux"):
         return None
     try:
-        library = ctypes.CDLL(str(_compiled(compiler)))
-        for name in _FUNCTIONS.values():
-            function = getattr(library, name)
-            function.argtypes = [ctypes.c_void_p] * _POINTERS + [ctypes.c_long] * _SIZES
-            function.argtypes += [ctypes.c_float, ctypes.c_int, ctypes.c_int]
-            function.restype = None
-    except (OSError, AttributeError, subprocess.SubprocessError):
+        return ctypes.CDLL(str(_compiled(compiler)))
+    except (OSError, subprocess.SubprocessError):
         return None  # no place to keep it, another compiler than the flags are for, or no OpenMP
-    return library
 
 
 def _compiled(compiler: str) -> Path:

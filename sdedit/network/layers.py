@@ -1,7 +1,6 @@
-"""Convolution and normalisation as NCSN++ uses them, each with a faster way to evaluate it on a CPU.
+"""Convolution and normalisation as NCSN++ uses them, each with a faster way to compute it on a CPU.
 
-The faster ways have no gradients and are taken where none are asked for. They change no parameter, so that a network is
-saved, averaged and trained as if they were not there.
+The faster ways change no parameter, so that a network is saved, averaged and trained as if they were not there.
 """
 
 from __future__ import annotations
@@ -12,17 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.network.kernel import norm_silu
-
-
-def _evaluated_on_cpu(x: Tensor, weight: Tensor) -> bool:
-    return (
-        x.device.type == "cpu"
-        and x.dtype == weight.dtype
-        and not torch.is_grad_enabled()
-        and not torch.is_autocast_enabled("cpu")
-        and not torch.compiler.is_compiling()
-    )
+from sdedit.network import kernel
 
 
 class Normalise(nn.GroupNorm):
@@ -39,10 +28,8 @@ class Normalise(nn.GroupNorm):
         self.silu = silu
 
     def forward(self, x: Tensor) -> Tensor:
-        if _evaluated_on_cpu(x, self.weight):
-            fused = norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
-            if fused is not None:
-                return fused
+        if not torch.compiler.is_compiling() and kernel.takes(x):
+            return kernel.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
         h = super().forward(x)
         return F.silu(h, inplace=not torch.is_grad_enabled()) if self.silu else h
 
@@ -82,7 +69,7 @@ class Convolution(nn.Conv2d):
         if shift is not None and len(shift) == 1:
             # One shift for the whole batch is a bias, and costs nothing.
             bias, shift = (bias + shift[0]).to(bias.dtype), None
-        if _evaluated_on_cpu(x, self.weight) and _has_onednn(x.dtype):
+        if self._packs(x):
             h = self._convolve_packed(x, gain, bias, onto)
         else:
             weight = self.weight if gain == 1 else self.weight * gain
@@ -109,8 +96,11 @@ class Convolution(nn.Conv2d):
             onto, x, packed.weight, bias, *layout, "add", None, None, [], None
         )
 
-
-def _has_onednn(dtype: torch.dtype) -> bool:
-    if not torch.backends.mkldnn.is_available():
-        return False
-    return dtype == torch.float32 or (dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported())
+    def _packs(self, x: Tensor) -> bool:
+        """Whether oneDNN can take x with packed weights, for which there are no gradients."""
+        if x.device.type != "cpu" or x.dtype != self.weight.dtype or not torch.backends.mkldnn.is_available():
+            return False
+        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+            return False
+        bf16 = x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return bf16 or x.dtype == torch.float32

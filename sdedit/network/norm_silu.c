@@ -1,8 +1,11 @@
-// Group normalisation of a channels_last feature map, and SiLU, in two passes over memory instead of four.
+// Group normalisation of a channels_last feature map with SiLU, and its gradient, in two passes over memory each.
 //
-//     y = silu((x - mean_g) / sqrt(var_g + eps) * weight_c + bias_c),    silu(v) = v / (1 + exp(-v))
+//     u = (x - mean_g) / sqrt(var_g + eps) * weight_c + bias_c,    y = silu(u) = u / (1 + exp(-u))
 //
-// x and y are (batch, pixels, channels), in float32 or bfloat16; the arithmetic is float32, the sums are float64.
+// x, y and their gradients are (batch, pixels, channels) in float32 or bfloat16, weight and bias (channels,) in float32.
+// The arithmetic is float32, the sums over pixels are float64. This file includes itself, once for each type.
+
+#ifndef TYPE
 
 #include <math.h>
 #include <omp.h>
@@ -19,22 +22,26 @@ static inline float from_bits(uint32_t bits) {
     return value;
 }
 
-static inline float read_bfloat16(bfloat16 value) { return from_bits((uint32_t)value << 16); }
-
-static inline bfloat16 to_bfloat16(float value) {
+static inline uint32_t to_bits(float value) {
     uint32_t bits;
     memcpy(&bits, &value, sizeof bits);
+    return bits;
+}
+
+static inline float read_bfloat16(bfloat16 value) { return from_bits((uint32_t)value << 16); }
+
+static inline bfloat16 write_bfloat16(float value) {
+    uint32_t bits = to_bits(value);
     return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;  // to nearest, ties to even
 }
 
 static inline float read_float(float value) { return value; }
-static inline float to_float(float value) { return value; }
+static inline float write_float(float value) { return value; }
 
 // 2^t by a polynomial in the fraction of t, to 2e-7; written out so that the compiler makes vectors of it.
 static inline float exp2_fast(float t) {
     t = t < -126.0f ? -126.0f : t > 126.0f ? 126.0f : t;
     float whole = rintf(t), f = t - whole;
-    uint32_t bits;
     float p = 1.5403530e-4f;
     p = p * f + 1.3333558e-3f;
     p = p * f + 9.6181291e-3f;
@@ -42,72 +49,170 @@ static inline float exp2_fast(float t) {
     p = p * f + 2.4022651e-1f;
     p = p * f + 6.9314718e-1f;
     p = p * f + 1.0f;
-    memcpy(&bits, &p, sizeof bits);
-    return from_bits(bits + ((uint32_t)(int32_t)whole << 23));  // times 2^whole, by adding to the exponent
+    return from_bits(to_bits(p) + ((uint32_t)(int32_t)whole << 23));  // times 2^whole, by adding to the exponent
 }
 
-static inline float activation(float v) { return v / (1.0f + exp2_fast(-1.44269504f * v)); }
+static inline float sigmoid(float u) { return 1.0f / (1.0f + exp2_fast(-1.44269504f * u)); }
 
-#define NORM_SILU(TYPE, READ, WRITE)                                                                                  \
-    void norm_silu_##TYPE(const TYPE *restrict x, TYPE *restrict y, const TYPE *restrict weight,                       \
-                          const TYPE *restrict bias, double *restrict sums, long batch, long pixels, long channels,   \
-                          long groups, float eps, int silu, int threads) {                                            \
-        long share = (pixels + threads - 1) / threads;                                                                \
-        _Pragma("omp parallel num_threads(threads)") {                                                                \
-            long me = omp_get_thread_num(), first = me * share;                                                       \
-            long last = first + share < pixels ? first + share : pixels;                                              \
-            float scale[channels], shift[channels];                                                                   \
-            for (long n = 0; n < batch; n++) {                                                                        \
-                double *total = sums + (n * threads + me) * 2 * channels;                                             \
-                memset(total, 0, 2 * channels * sizeof *total);                                                       \
-                for (long start = first; start < last; start += BLOCK) {                                              \
-                    long end = start + BLOCK < last ? start + BLOCK : last;                                           \
-                    float *sum = scale, *square = shift;                                                              \
-                    memset(sum, 0, channels * sizeof *sum);                                                           \
-                    memset(square, 0, channels * sizeof *square);                                                     \
-                    for (long i = start; i < end; i++) {                                                              \
-                        const TYPE *row = x + (n * pixels + i) * channels;                                            \
-                        for (long c = 0; c < channels; c++) {                                                         \
-                            float v = READ(row[c]);                                                                   \
-                            sum[c] += v;                                                                              \
-                            square[c] += v * v;                                                                       \
-                        }                                                                                             \
-                    }                                                                                                 \
-                    for (long c = 0; c < channels; c++) total[c] += sum[c];                                           \
-                    for (long c = 0; c < channels; c++) total[channels + c] += square[c];                             \
-                }                                                                                                     \
-            }                                                                                                         \
-            _Pragma("omp barrier")                                                                                    \
-            for (long n = 0; n < batch; n++) {                                                                        \
-                long width = channels / groups;                                                                       \
-                for (long g = 0; g < groups; g++) {                                                                   \
-                    double sum = 0, square = 0, count = (double)width * pixels;                                       \
-                    for (long other = 0; other < threads; other++) {                                                  \
-                        const double *total = sums + (n * threads + other) * 2 * channels;                            \
-                        for (long c = g * width; c < (g + 1) * width; c++) {                                          \
-                            sum += total[c];                                                                          \
-                            square += total[channels + c];                                                            \
-                        }                                                                                             \
-                    }                                                                                                 \
-                    double mean = sum / count, variance = square / count - mean * mean;                               \
-                    float inverse = 1 / sqrt((variance > 0 ? variance : 0) + eps);                                    \
-                    for (long c = g * width; c < (g + 1) * width; c++) {                                              \
-                        scale[c] = inverse * READ(weight[c]);                                                         \
-                        shift[c] = READ(bias[c]) - (float)mean * scale[c];                                            \
-                    }                                                                                                 \
-                }                                                                                                     \
-                for (long i = n * pixels + first; i < n * pixels + last; i++) {                                       \
-                    const TYPE *from = x + i * channels;                                                              \
-                    TYPE *to = y + i * channels;                                                                      \
-                    if (silu)                                                                                         \
-                        for (long c = 0; c < channels; c++)                                                           \
-                            to[c] = WRITE(activation(READ(from[c]) * scale[c] + shift[c]));                           \
-                    else                                                                                              \
-                        for (long c = 0; c < channels; c++) to[c] = WRITE(READ(from[c]) * scale[c] + shift[c]);       \
-                }                                                                                                     \
-            }                                                                                                         \
-        }                                                                                                             \
+static inline float silu_slope(float u) {
+    float s = sigmoid(u);
+    return s * (1.0f + u * (1.0f - s));
+}
+
+// A thread's share of the pixels of every picture.
+typedef struct {
+    long first, last;
+} Share;
+
+static inline Share share_of(long thread, long threads, long pixels) {
+    long size = (pixels + threads - 1) / threads, first = thread * size;
+    return (Share){first, first + size < pixels ? first + size : pixels};
+}
+
+// Two sums over a group of picture n, of what each thread has summed for each channel: (batch, threads, 2, channels).
+static inline void group_sums(const double *sums, long n, long threads, long channels, long first, long width,
+                              const float *factor, double *a, double *b) {
+    *a = *b = 0;
+    for (long thread = 0; thread < threads; thread++) {
+        const double *total = sums + (n * threads + thread) * 2 * channels;
+        for (long c = first; c < first + width; c++) {
+            double f = factor ? factor[c] : 1.0;
+            *a += f * total[c];
+            *b += f * total[channels + c];
+        }
     }
+}
 
-NORM_SILU(float, read_float, to_float)
-NORM_SILU(bfloat16, read_bfloat16, to_bfloat16)
+#define JOIN_(a, b) a##_##b
+#define JOIN(a, b) JOIN_(a, b)
+#define READ JOIN(read, TYPE)
+#define WRITE JOIN(write, TYPE)
+
+#define TYPE float
+#include "norm_silu.c"
+#undef TYPE
+#define TYPE bfloat16
+#include "norm_silu.c"
+
+#else
+
+// statistics: (batch, groups, 2), the mean and 1 / sqrt(var + eps) of each group; written.
+// sums: (batch, threads, 2, channels), room to work in.
+void JOIN(norm_silu, TYPE)(const TYPE *restrict x, TYPE *restrict y, const float *restrict weight,
+                           const float *restrict bias, float *restrict statistics, double *restrict sums, long batch,
+                           long pixels, long channels, long groups, float eps, int silu, int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        Share share = share_of(omp_get_thread_num(), threads, pixels);
+        float scale[channels], shift[channels];
+        for (long n = 0; n < batch; n++) {
+            double *total = sums + (n * threads + omp_get_thread_num()) * 2 * channels;
+            memset(total, 0, 2 * channels * sizeof *total);
+            for (long start = share.first; start < share.last; start += BLOCK) {
+                long end = start + BLOCK < share.last ? start + BLOCK : share.last;
+                float *sum = scale, *square = shift;
+                memset(sum, 0, channels * sizeof *sum);
+                memset(square, 0, channels * sizeof *square);
+                for (long i = n * pixels + start; i < n * pixels + end; i++)
+                    for (long c = 0; c < channels; c++) {
+                        float v = READ(x[i * channels + c]);
+                        sum[c] += v;
+                        square[c] += v * v;
+                    }
+                for (long c = 0; c < channels; c++) total[c] += sum[c];
+                for (long c = 0; c < channels; c++) total[channels + c] += square[c];
+            }
+        }
+#pragma omp barrier
+        long width = channels / groups;
+        for (long n = 0; n < batch; n++) {
+            for (long g = 0; g < groups; g++) {
+                double sum, square, count = (double)width * pixels;
+                group_sums(sums, n, threads, channels, g * width, width, NULL, &sum, &square);
+                double mean = sum / count, variance = square / count - mean * mean;
+                float inverse = 1 / sqrt((variance > 0 ? variance : 0) + eps);
+                for (long c = g * width; c < (g + 1) * width; c++) {
+                    scale[c] = inverse * weight[c];
+                    shift[c] = bias[c] - (float)mean * scale[c];
+                }
+                if (omp_get_thread_num() == 0) {
+                    statistics[(n * groups + g) * 2] = mean;
+                    statistics[(n * groups + g) * 2 + 1] = inverse;
+                }
+            }
+            for (long i = n * pixels + share.first; i < n * pixels + share.last; i++) {
+                const TYPE *from = x + i * channels;
+                TYPE *to = y + i * channels;
+                if (silu)
+                    for (long c = 0; c < channels; c++) {
+                        float u = READ(from[c]) * scale[c] + shift[c];
+                        to[c] = WRITE(u * sigmoid(u));
+                    }
+                else
+                    for (long c = 0; c < channels; c++) to[c] = WRITE(READ(from[c]) * scale[c] + shift[c]);
+            }
+        }
+    }
+}
+
+// dx from dy. sums: (batch, threads, 2, channels), written: their sums over batch and threads are the gradients of bias
+// and weight.
+void JOIN(norm_silu_gradient, TYPE)(const TYPE *restrict x, const TYPE *restrict dy, TYPE *restrict dx,
+                                    const float *restrict weight, const float *restrict bias,
+                                    const float *restrict statistics, double *restrict sums, long batch, long pixels,
+                                    long channels, long groups, int silu, int threads) {
+#pragma omp parallel num_threads(threads)
+    {
+        Share share = share_of(omp_get_thread_num(), threads, pixels);
+        long width = channels / groups;
+        float inverse[channels], offset[channels];  // (x - mean) / sqrt(var + eps) = x inverse + offset
+        float first[channels], second[channels];
+        for (int pass = 0; pass < 2; pass++) {
+            for (long n = 0; n < batch; n++) {
+                for (long c = 0; c < channels; c++) {
+                    const float *of_group = statistics + (n * groups + c / width) * 2;
+                    inverse[c] = of_group[1];
+                    offset[c] = -of_group[0] * of_group[1];
+                }
+                if (pass == 0) {
+                    double *total = sums + (n * threads + omp_get_thread_num()) * 2 * channels;
+                    memset(total, 0, 2 * channels * sizeof *total);
+                    for (long start = share.first; start < share.last; start += BLOCK) {
+                        long end = start + BLOCK < share.last ? start + BLOCK : share.last;
+                        memset(first, 0, channels * sizeof *first);
+                        memset(second, 0, channels * sizeof *second);
+                        for (long i = n * pixels + start; i < n * pixels + end; i++)
+                            for (long c = 0; c < channels; c++) {
+                                float normal = READ(x[i * channels + c]) * inverse[c] + offset[c];
+                                float du = READ(dy[i * channels + c]);
+                                if (silu) du *= silu_slope(normal * weight[c] + bias[c]);
+                                first[c] += du;
+                                second[c] += du * normal;
+                            }
+                        for (long c = 0; c < channels; c++) total[c] += first[c];
+                        for (long c = 0; c < channels; c++) total[channels + c] += second[c];
+                    }
+                    continue;
+                }
+                for (long g = 0; g < groups; g++) {
+                    double plain, along, count = (double)width * pixels;
+                    group_sums(sums, n, threads, channels, g * width, width, weight, &plain, &along);
+                    for (long c = g * width; c < (g + 1) * width; c++) {
+                        first[c] = plain / count;
+                        second[c] = along / count;
+                    }
+                }
+                for (long i = n * pixels + share.first; i < n * pixels + share.last; i++)
+                    for (long c = 0; c < channels; c++) {
+                        float normal = READ(x[i * channels + c]) * inverse[c] + offset[c];
+                        float du = READ(dy[i * channels + c]);
+                        if (silu) du *= silu_slope(normal * weight[c] + bias[c]);
+                        dx[i * channels + c] = WRITE(inverse[c] * (weight[c] * du - first[c] - normal * second[c]));
+                    }
+            }
+#pragma omp barrier
+        }
+    }
+}
+
+#endif
