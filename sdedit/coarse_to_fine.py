@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import pairwise
 
 import torch
@@ -22,14 +23,22 @@ from sdedit.quality import Sampling
 from sdedit.samplers import Evaluation, Generators
 
 REPAINT = 0.75  # t0 of a pass as a share of that of the pass before
-# Churn exaggerates a little, which adds up from pass to pass to garish colours.
-_IN_SEVERAL_PASSES = {"er-sde-churn": "er-sde"}
 _CLOSE = 0.1  # octaves above the native size that need no pass of their own
 
 
 def pass_count(shorter_side: int, native_size: int) -> int:
     """How many passes a picture takes by default: one at the native size, and one for each doubling from there."""
     return 1 + max(0, math.ceil(math.log2(shorter_side / native_size) - _CLOSE))
+
+
+def sampling_in_passes(sampling: Sampling, passes: int) -> Sampling:
+    """How each of so many passes is sampled: in several, `er-sde-churn` is `er-sde`.
+
+    Churn exaggerates a little, which from pass to pass adds up to garish colours.
+    """
+    if passes > 1 and sampling.sampler == "er-sde-churn":
+        return replace(sampling, sampler="er-sde")
+    return sampling
 
 
 @torch.inference_mode()
@@ -49,7 +58,7 @@ def synthesise_coarse_to_fine(
         model: the score model.
         guide: (B, 3, H, W) float32 in [0, 1].
         t0: start time of the first pass, in (0, 1]; each further one at `REPAINT` times the time before.
-        sampling: how the reverse SDE is solved in each pass; in several passes `er-sde-churn` is `er-sde`.
+        sampling: how the reverse SDE is solved; see `sampling_in_passes`.
         generator: source of the noise, one for the batch or one per picture.
         repeats: K of Algorithm 2, in each pass.
         passes: at so many sizes, their shorter sides in a geometric row from the native size; None is `pass_count`.
@@ -67,11 +76,11 @@ def synthesise_coarse_to_fine(
     if passes < 1:
         raise ValueError(f"passes must be at least 1, not {passes}")
 
-    sampler = sampling.sampler if passes == 1 else _IN_SEVERAL_PASSES.get(sampling.sampler, sampling.sampler)
+    sampling = sampling_in_passes(sampling, passes)
 
     def paint(x: Tensor, t0: float) -> Tensor:
         levels = model.schedule.levels(t0, sampling.level_count, sampling.grid)
-        return synthesise(model, x, levels, generator, sampler, repeats, on_step)
+        return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
 
     full = pad(guide, model)
     coarse = _coarse_sizes(full.shape[-2], full.shape[-1], model, passes)

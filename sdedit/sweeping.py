@@ -75,23 +75,24 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
 
     from tqdm import tqdm
 
-    from sdedit.coarse_to_fine import pass_count
+    from sdedit.coarse_to_fine import pass_count, sampling_in_passes
 
     model = job.model.load(show_progress)
     try:
         fitted = fit_guide(guide, working_size(guide.size, job.size or model.native_size))
     except ValueError as error:
         raise SdeditError(str(error)) from error
+    passes = pass_count(min(fitted.size), model.native_size)
+    sampling = sampling_in_passes(job.sampling, passes)
     first = secrets.randbelow(2**32) if job.seed is None else job.seed
     seeds = range(first, first + job.seeds)
     say(
         f"{model.name}: {fitted.width}x{fitted.height} px, {len(job.t0)} values of t0, "
-        f"{job.sampling}, seed {first}" + (f" to {seeds[-1]}" if job.seeds > 1 else "")
+        f"{sampling}, seed {first}" + (f" to {seeds[-1]}" if job.seeds > 1 else "")
     )
-    passes = pass_count(min(fitted.size), model.native_size)
-    total = job.sampling.steps * passes * len(job.t0) * job.seeds
+    total = sampling.steps * passes * len(job.t0) * job.seeds
     with tqdm(total=total, unit="step", leave=False, disable=None if show_progress else True) as bar:
-        painted = sweep(model, fitted, job.t0, seeds, job.sampling, on_step=lambda evaluation: bar.update())
+        painted = sweep(model, fitted, job.t0, seeds, sampling, on_step=lambda evaluation: bar.update())
 
     from sdedit.sheet import contact_sheet
 

@@ -166,8 +166,13 @@ def test_steps_are_evaluations_whatever_t0(sdedit: Command, quick: list[str], gu
 
 @pytest.mark.parametrize(("size", "expected"), [("32", (38, 32)), ("40x24", (40, 24)), ("17x9", (17, 9))])
 def test_size(sdedit: Command, quick: list[str], guide: Path, tmp_path: Path, size: str, expected: tuple) -> None:
-    assert sdedit("paint", guide, *quick, "--size", size, "-o", "a.png").returncode == 0
+    result = sdedit("paint", guide, *quick, "--size", size, "-o", "a.png")
+    assert result.returncode == 0
     assert Image.open(tmp_path / "a.png").size == expected
+    # Churn is for one pass; the line and the recipe name what was done.
+    sampler = "er-sde" if expected[1] > 17 else "er-sde-churn"
+    assert f"steps of {sampler}," in result.stderr.decode()
+    assert json.loads(sdedit("info", "a.png", "--json").stdout)["sampler"] == sampler
 
 
 @pytest.mark.parametrize(("suffix", "kind"), [("jpg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF"), ("PNG", "PNG")])

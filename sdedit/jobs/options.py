@@ -180,10 +180,13 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
     Raises:
         SdeditError: if the model cannot do what is asked.
     """
-    from sdedit.coarse_to_fine import pass_count
+    from sdedit.coarse_to_fine import pass_count, sampling_in_passes
 
+    size = options.size or model.native_size
+    passes = options.passes or pass_count(size if isinstance(size, int) else min(size), model.native_size)
     try:
-        sampling = choose_sampling(options.quality, options.sampler, options.steps, options.grid)
+        chosen = choose_sampling(options.quality, options.sampler, options.steps, options.grid)
+        sampling = sampling_in_passes(chosen, passes)
         t0 = options.t0
         if isinstance(t0, tuple):
             raise ValueError("t0 auto takes a single guide; give a number for several")
@@ -195,15 +198,13 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
         sigma = model.schedule.sigma(t0)
     except ValueError as error:
         raise SdeditError(str(error)) from error
-    size = options.size or model.native_size
-    shorter = size if isinstance(size, int) else min(size)
     return Settings(
         t0=t0,
         sigma=sigma,
         sampling=sampling,
         repeats=options.repeats,
         size=size,
-        passes=options.passes or pass_count(shorter, model.native_size),
+        passes=passes,
         background=options.background,
         raw_weights=options.raw_weights,
         model_source=str(options.model) if isinstance(options.model, (str, Path)) else model.name,

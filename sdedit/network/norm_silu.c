@@ -38,17 +38,16 @@ static inline bfloat16 write_bfloat16(float value) {
 static inline float read_float(float value) { return value; }
 static inline float write_float(float value) { return value; }
 
-// 2^t by a polynomial in the fraction of t, to 2e-7; written out so that the compiler makes vectors of it.
+// 2^t by the polynomial of the fraction of t that errs least, 2e-7; written out so that the compiler makes vectors of it.
 static inline float exp2_fast(float t) {
     t = t < -126.0f ? -126.0f : t > 126.0f ? 126.0f : t;
     float whole = rintf(t), f = t - whole;
-    float p = 1.5403530e-4f;
-    p = p * f + 1.3333558e-3f;
-    p = p * f + 9.6181291e-3f;
-    p = p * f + 5.5504109e-2f;
-    p = p * f + 2.4022651e-1f;
-    p = p * f + 6.9314718e-1f;
-    p = p * f + 1.0f;
+    float p = 1.32765e-3f;
+    p = p * f + 9.67554e-3f;
+    p = p * f + 5.550713e-2f;
+    p = p * f + 2.402212e-1f;
+    p = p * f + 6.9314697e-1f;
+    p = p * f + 1.00000007f;
     return from_bits(to_bits(p) + ((uint32_t)(int32_t)whole << 23));  // times 2^whole, by adding to the exponent
 }
 
