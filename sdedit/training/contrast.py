@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -32,9 +33,14 @@ class Contrast:
         below: the noise level, in units of x, from which on the network answers as `start`.
     """
 
+    kind: ClassVar[str] = "contrast"
     start: ScoreModel
     weight: float
     below: float = math.inf
+
+    def facts(self) -> dict[str, Any]:
+        """What a model's card says of it."""
+        return {"weight": self.weight}
 
     @torch.no_grad()
     def target(self, x: Tensor, y: Tensor, sigma: Tensor) -> Tensor:

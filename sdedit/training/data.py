@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import io
 import tarfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import BinaryIO
+from typing import BinaryIO, TypeVar
 
 import numpy as np
 import torch
@@ -17,6 +17,7 @@ from sdedit.errors import SdeditError
 from sdedit.files import reason
 from sdedit.guide import PICTURE_SUFFIXES, open_picture
 
+Item = TypeVar("Item")
 Picture = np.ndarray  # (H, W, 3) uint8; (H, W, 6) for two that belong together
 
 
@@ -152,7 +153,7 @@ def to_float(pictures: np.ndarray) -> Tensor:
     return torch.from_numpy(pictures).permute(0, 3, 1, 2).float().div_(255)
 
 
-def spread(pictures: list[Picture], limit: int) -> list[Picture]:
+def spread(pictures: Sequence[Item], limit: int) -> list[Item]:
     """At most `limit` of the pictures, evenly spread over all: in the order of their names, neighbours are alike."""
     count = min(limit, len(pictures))
     return [pictures[index * len(pictures) // count] for index in range(count)]

@@ -23,6 +23,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -42,16 +43,33 @@ class Guidance:
         below: the noise level, in units of x, from which on there is no guidance.
     """
 
+    kind: ClassVar[str] = "guidance"
     start: ScoreModel
     strong: ScoreModel
     weak: ScoreModel
     weight: float
     below: float = math.inf
 
+    def facts(self) -> dict[str, Any]:
+        """What a model's card says of it."""
+        return {
+            "weight": self.weight,
+            "strong_sha256": self.strong.checksum,
+            "weak_sha256": self.weak.checksum,
+        }
+
     @torch.no_grad()
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The guided answer, (B, 3, H, W) float32; arguments as of `sdedit.model.ScoreModel.denoise`."""
-        start = self.start.denoise(x, sigma)
-        strong = start if self.strong is self.start else self.strong.denoise(x, sigma)
-        difference = (strong - self.weak.denoise(x, sigma)).mean(dim=1, keepdim=True)
-        return start + self.weight * (sigma < self.below)[:, None, None, None] * difference
+        answer = self.start.denoise(x, sigma)
+        guided = (sigma < self.below).expand(len(x))
+        if guided.any():
+            x, sigma = x[guided], sigma.expand(len(guided))[guided]
+            strong = answer[guided] if self.strong is self.start else self.strong.denoise(x, sigma)
+            difference = (strong - self.weak.denoise(x, sigma)).mean(dim=1, keepdim=True)
+            answer = answer.index_add(0, guided.nonzero()[:, 0], self.weight * difference.expand_as(x))
+        return answer
+
+    def target(self, x: Tensor, y: Tensor, sigma: Tensor) -> Tensor:
+        """The answers for x, y with noise; y itself, which they stand for, does not matter."""
+        return self.denoise(x, sigma)

@@ -41,14 +41,14 @@ class Trainer:
 
     Args:
         config: the recipe.
-        train: photographs to learn from, (H, W, 3) uint8 each; with `contrast` pairs of photograph and painting.
+        train: photographs to learn from, (H, W, 3) uint8 each; for `Contrast` pairs with paintings, (H, W, 6).
         validation: photographs that are only measured on.
         folder: where the run is kept; made if it is missing.
         device: where the network runs.
         resume: go on from the folder's state.pt.
         compiled: compile the network for each of the two picture sizes before the first batch of that size.
         start: a model whose weights a new run begins with, instead of random ones.
-        guidance, contrast: what the network learns instead of the photographs themselves; one of them.
+        teacher: gives what the network learns instead of the photographs themselves.
 
     Raises:
         SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made;
@@ -65,8 +65,7 @@ class Trainer:
         resume: bool = False,
         compiled: bool = False,
         start: ScoreModel | None = None,
-        guidance: Guidance | None = None,
-        contrast: Contrast | None = None,
+        teacher: Guidance | Contrast | None = None,
     ) -> None:
         if start is not None and start.network.config != config.network:
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
@@ -75,24 +74,13 @@ class Trainer:
         self.validation = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
         self.folder = folder
         self.device = device
-        self.guidance = guidance
-        self.contrast = contrast
+        self.teacher = teacher
         self.origin: dict[str, Any] = {}  # what the card says of where the run began
         if start is not None:
             self.origin["start"] = {"name": start.name, "sha256": start.checksum, **start.card.get("training", {})}
-        if guidance is not None:
-            self.origin["guidance"] = {
-                "weight": guidance.weight,
-                "below": min(guidance.below, config.schedule.sigma_max),  # JSON has no infinity
-                "strong_sha256": guidance.strong.checksum,
-                "weak_sha256": guidance.weak.checksum,
-            }
-        if contrast is not None:
-            self.origin["contrast"] = {
-                "weight": contrast.weight,
-                "below": min(contrast.below, config.schedule.sigma_max),
-                "paintings": len(train),
-            }
+        if teacher is not None:
+            facts = {**teacher.facts(), "below": min(teacher.below, config.schedule.sigma_max)}  # JSON has no infinity
+            self.origin[teacher.kind] = facts
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -171,7 +159,7 @@ class Trainer:
         config = self.config
         full_size = self.progress.batches % config.data.full_size_every == 0
         side = config.data.size if full_size else config.data.crop
-        sets = 1 if self.contrast is None else 2  # photographs, or as many and their paintings
+        sets = self.train[0].shape[2] // 3  # photographs, or as many and their paintings
         count = max(1, round(config.optimiser.batch / sets * (config.data.crop / side) ** 2))
         mean = config.noise.full_size_mean if full_size else config.noise.crop_mean
 
@@ -181,11 +169,7 @@ class Trainer:
         x = y + sigma[:, None, None, None] * noise
         x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
 
-        target = y
-        if self.guidance is not None:
-            target = self.guidance.denoise(x, sigma)
-        elif self.contrast is not None:
-            target = self.contrast.target(x, y, sigma)
+        target = y if self.teacher is None else self.teacher.target(x, y, sigma)
         with runtime.training_autocast(self.device):
             d = config.preconditioning.denoise(self.network, x, sigma)
         loss = self._loss(d, target, sigma)
@@ -238,7 +222,8 @@ class Trainer:
     def preview(self) -> None:
         """Write a sheet of photograph | strokes | painted."""
         report = self.config.report
-        sheet = preview_sheet(self.model(), self.validation[:_PREVIEW_ROWS], report.preview_t0, report.preview_steps)
+        shown = torch.stack(spread(list(self.validation), _PREVIEW_ROWS))
+        sheet = preview_sheet(self.model(), shown, report.preview_t0, report.preview_steps)
         path = self.folder / f"preview-{self.progress.pictures:08d}.png"
         write_atomically(path, lambda file: sheet.save(file, format="PNG"))
 

@@ -70,13 +70,13 @@ def run_training(
     if strong is not None and weak is None:
         raise SdeditError("a strong model guides away from a weak one; name it with --weak")
     first = None if start is None else load_model(start, device, "fp32")
-    guidance, contrast = None, None
+    teacher: Guidance | Contrast | None = None
     if start is not None and weak is not None:
         improved = load_model(start, device)
         better = improved if strong is None else load_model(strong, device)
-        guidance = Guidance(improved, better, load_model(weak, device), **vars(config.guidance))
+        teacher = Guidance(improved, better, load_model(weak, device), **vars(config.guidance))
     elif start is not None and painted is not None:
-        contrast = Contrast(load_model(start, device), **vars(config.guidance))
+        teacher = Contrast(load_model(start, device), **vars(config.guidance))
     shortest = config.data.size
     if painted is None:
         photographs, bad = load_photographs(data[0], shortest)
@@ -98,7 +98,7 @@ def run_training(
         say(f"left out {name}: it is not a whole picture" + (", or of no photograph" if painted else ""))
     say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
-    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, guidance, contrast)
+    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, teacher)
     terminal = show_progress and sys.stderr.isatty()
     said = time.monotonic()
     with tqdm(bar_format="{desc}", disable=not terminal) as bar:
