@@ -26,7 +26,7 @@ FEW, MANY = (10, 15, 20, 30, 50), (100, 250, 500)
 
 
 def contestants() -> list[Sampling]:
-    """Every sampler with few evaluations, and with many those that need them; cheap ones first."""
+    """Every sampler with few evaluations on its grids, and with many on the first of them; cheap ones first."""
     grids = {
         "er-sde": ("karras", "uniform"),
         "er-sde-churn": ("karras",),
@@ -40,7 +40,7 @@ def contestants() -> list[Sampling]:
         Sampling(sampler, steps - (sampler == "heun" and steps % 2 == 0), grid)
         for sampler, its_grids in grids.items()
         for grid in its_grids
-        for steps in (FEW + MANY[:1] if sampler != "euler-maruyama" else FEW + MANY)
+        for steps in (FEW + MANY if grid == its_grids[0] else FEW)
     ]
     return sorted(rows, key=lambda row: row.steps)
 

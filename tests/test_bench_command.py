@@ -40,6 +40,12 @@ def test_own_network(sdedit: Command, tiny_checkpoint: Path) -> None:
     assert row["memory MB"] > 50
 
 
+def test_says_where_the_kernel_is_missing(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    result = sdedit("bench", "--model", tiny_checkpoint, "--repeats", "1", env={"PATH": str(tmp_path)})
+    assert result.returncode == 0
+    assert "no C compiler" in result.stderr.decode()
+
+
 def test_against_diffusers(sdedit: Command, published_layout: Path) -> None:
     result = sdedit("bench", "--model", published_layout, "--repeats", "1", "--diffusers", "--size", "16")
     assert result.returncode == 0, result.stderr

@@ -27,13 +27,18 @@ _TYPES = {torch.float32: "float", torch.bfloat16: "bfloat16"}
 _COMPILE_SECONDS = 60
 
 
+def is_available() -> bool:
+    """Whether the kernel is compiled or can be, which is tried now."""
+    return _library() is not None
+
+
 def takes(x: Tensor) -> bool:
     """Whether there is a kernel for x (B, C, H, W): on a CPU, in channels_last, float32 or bfloat16."""
     return (
         x.device.type == "cpu"
         and x.dtype in _TYPES
         and x.is_contiguous(memory_format=torch.channels_last)
-        and _library() is not None
+        and is_available()
     )
 
 
@@ -101,8 +106,8 @@ def _library() -> ctypes.CDLL | None:
         return None
     try:
         return ctypes.CDLL(str(_compiled(compiler)))
-    except (OSError, subprocess.SubprocessError):
-        return None  # no place to keep it, another compiler than the flags are for, or no OpenMP
+    except (OSError, RuntimeError, subprocess.SubprocessError):
+        return None  # no place or no home to keep it in, another compiler than the flags are for, or no OpenMP
 
 
 def _compiled(compiler: str) -> Path:
