@@ -60,6 +60,26 @@ def test_kernel_at_extreme_activations() -> None:
 
 
 @needs_compiler
+def test_kernel_where_fewer_threads_are_had_than_asked_for() -> None:
+    script = """
+import torch
+from torch.nn import functional as F
+from sdedit.network import kernel
+torch.get_num_threads = lambda: 4
+x = torch.randn(2, 8, 16, 16).to(memory_format=torch.channels_last).requires_grad_()
+weight, bias = torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
+results = []
+for y in (kernel.norm_silu(x, weight, bias, 2, 1e-6, True), F.silu(F.group_norm(x, 2, weight, bias, 1e-6))):
+    results.append([y, *torch.autograd.grad(y.square().sum(), (x, weight, bias))])
+for ours, theirs in zip(*results):
+    torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+"""
+    environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
+    result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
+    assert result.returncode == 0, result.stderr
+
+
+@needs_compiler
 def test_kernel_leaves_small_numbers_of_the_process_as_they_are() -> None:
     assert float(torch.tensor([1e-40]) * 1) > 0
 

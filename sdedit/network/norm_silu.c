@@ -8,7 +8,6 @@
 #ifndef TYPE
 
 #include <math.h>
-#include <omp.h>
 #include <stdint.h>
 #include <string.h>
 
@@ -58,13 +57,13 @@ static inline float silu_slope(float u) {
     return s * (1.0f + u * (1.0f - s));
 }
 
-// A thread's share of the pixels of every picture.
+// A part of the pixels of every picture: as many parts as threads are asked for, however many there come to be.
 typedef struct {
     long first, last;
 } Share;
 
-static inline Share share_of(long thread, long threads, long pixels) {
-    long size = (pixels + threads - 1) / threads, first = thread * size;
+static inline Share share_of(long part, long parts, long pixels) {
+    long size = (pixels + parts - 1) / parts, first = part * size;
     return (Share){first, first + size < pixels ? first + size : pixels};
 }
 
@@ -100,16 +99,15 @@ static inline void group_sums(const double *sums, long n, long threads, long cha
 void JOIN(norm_silu, TYPE)(const TYPE *restrict x, TYPE *restrict y, const float *restrict weight,
                            const float *restrict bias, float *restrict statistics, double *restrict sums, long batch,
                            long pixels, long channels, long groups, float eps, int silu, int threads) {
-#pragma omp parallel num_threads(threads)
-    {
-        Share share = share_of(omp_get_thread_num(), threads, pixels);
-        float scale[channels], shift[channels];
+#pragma omp parallel for num_threads(threads)
+    for (int part = 0; part < threads; part++) {
+        Share share = share_of(part, threads, pixels);
+        float sum[channels], square[channels];
         for (long n = 0; n < batch; n++) {
-            double *total = sums + (n * threads + omp_get_thread_num()) * 2 * channels;
+            double *total = sums + (n * threads + part) * 2 * channels;
             memset(total, 0, 2 * channels * sizeof *total);
             for (long start = share.first; start < share.last; start += BLOCK) {
                 long end = start + BLOCK < share.last ? start + BLOCK : share.last;
-                float *sum = scale, *square = shift;
                 memset(sum, 0, channels * sizeof *sum);
                 memset(square, 0, channels * sizeof *square);
                 for (long i = n * pixels + start; i < n * pixels + end; i++)
@@ -122,7 +120,11 @@ void JOIN(norm_silu, TYPE)(const TYPE *restrict x, TYPE *restrict y, const float
                 for (long c = 0; c < channels; c++) total[channels + c] += square[c];
             }
         }
-#pragma omp barrier
+    }
+#pragma omp parallel for num_threads(threads)
+    for (int part = 0; part < threads; part++) {
+        Share share = share_of(part, threads, pixels);
+        float scale[channels], shift[channels];
         long width = channels / groups;
         for (long n = 0; n < batch; n++) {
             for (long g = 0; g < groups; g++) {
@@ -134,7 +136,7 @@ void JOIN(norm_silu, TYPE)(const TYPE *restrict x, TYPE *restrict y, const float
                     scale[c] = inverse * weight[c];
                     shift[c] = bias[c] - (float)mean * scale[c];
                 }
-                if (omp_get_thread_num() == 0) {
+                if (part == 0) {
                     statistics[(n * groups + g) * 2] = mean;
                     statistics[(n * groups + g) * 2 + 1] = inverse;
                 }
@@ -160,13 +162,13 @@ void JOIN(norm_silu_gradient, TYPE)(const TYPE *restrict x, const TYPE *restrict
                                     const float *restrict weight, const float *restrict bias,
                                     const float *restrict statistics, double *restrict sums, long batch, long pixels,
                                     long channels, long groups, int silu, int threads) {
-#pragma omp parallel num_threads(threads)
-    {
-        Share share = share_of(omp_get_thread_num(), threads, pixels);
-        long width = channels / groups;
-        float inverse[channels], offset[channels];  // (x - mean) / sqrt(var + eps) = x inverse + offset
-        float first[channels], second[channels];
-        for (int pass = 0; pass < 2; pass++) {
+    long width = channels / groups;
+    for (int pass = 0; pass < 2; pass++) {
+#pragma omp parallel for num_threads(threads)
+        for (int part = 0; part < threads; part++) {
+            Share share = share_of(part, threads, pixels);
+            float inverse[channels], offset[channels];  // (x - mean) / sqrt(var + eps) = x inverse + offset
+            float first[channels], second[channels];
             for (long n = 0; n < batch; n++) {
                 for (long c = 0; c < channels; c++) {
                     const float *of_group = statistics + (n * groups + c / width) * 2;
@@ -174,7 +176,7 @@ void JOIN(norm_silu_gradient, TYPE)(const TYPE *restrict x, const TYPE *restrict
                     offset[c] = -of_group[0] * of_group[1];
                 }
                 if (pass == 0) {
-                    double *total = sums + (n * threads + omp_get_thread_num()) * 2 * channels;
+                    double *total = sums + (n * threads + part) * 2 * channels;
                     memset(total, 0, 2 * channels * sizeof *total);
                     for (long start = share.first; start < share.last; start += BLOCK) {
                         long end = start + BLOCK < share.last ? start + BLOCK : share.last;
@@ -209,7 +211,6 @@ void JOIN(norm_silu_gradient, TYPE)(const TYPE *restrict x, const TYPE *restrict
                         dx[i * channels + c] = WRITE(inverse[c] * (weight[c] * du - first[c] - normal * second[c]));
                     }
             }
-#pragma omp barrier
         }
     }
 }
