@@ -46,7 +46,8 @@ def test_a_killed_rank_loses_nothing(tiny_checkpoint: Path, tmp_path: Path, rank
     assert str(victim) in said  # torchrun saw it die, and started again
     assert pictures(out) == pictures(tmp_path / "alone")
     assert len(pictures(out)) == 200
-    assert len(re.findall(r"200 guides to", said)) == 2  # one rank speaks, before and after
+    speakers = re.findall(r"200 guides to .* share (\d+) of", said)
+    assert speakers in (["0"], ["0", "0"])  # only one rank speaks: after, and before if it had come that far
 
 
 def test_ranks_share_the_work_and_tell_of_bad_guides(tiny_checkpoint: Path, tmp_path: Path) -> None:
