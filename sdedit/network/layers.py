@@ -75,7 +75,8 @@ class Convolution(nn.Conv2d):
             weight = self.weight if gain == 1 else self.weight * gain
             h = F.conv2d(x, weight, bias, self.stride, self.padding)
             h = h if onto is None else h.add_(onto)
-        return h if shift is None else h.add_(shift[:, :, None, None])
+        # Of the same type, since adding float32 to bfloat16 takes torch twenty times as long.
+        return h if shift is None else h.add_(shift[:, :, None, None].to(h.dtype))
 
     def _convolve_packed(self, x: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
         layout = (self.padding, self.stride, self.dilation, self.groups)
