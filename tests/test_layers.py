@@ -190,5 +190,19 @@ def test_network_is_the_same_with_and_without_gradients(options: dict, label: tu
         torch.testing.assert_close(network(x, torch.tensor(label)), plain.detach(), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="the processor has no bfloat16")
+@pytest.mark.parametrize("options", OPTIONS)
+def test_a_picture_does_not_depend_on_its_place_in_the_batch(options: dict) -> None:
+    config = NetworkConfig(**{"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1), **options})
+    network = NCSNpp(config)
+    randomise(network)
+    network.to(memory_format=torch.channels_last).body_to(torch.bfloat16)
+    # Maps that the processor's vectors do not divide, so that the last elements are computed on their own.
+    x = channels_last(3, config.image_channels, 3 * config.size_multiple, 3 * config.size_multiple)
+    with torch.inference_mode():
+        here, there = (network(pictures, torch.tensor([0.5])) for pictures in (x, x.roll(1, 0)))
+    assert torch.equal(here.roll(1, 0), there)
+
+
 def test_normalise_has_as_many_groups_as_divide_its_channels() -> None:
     assert [Normalise(channels).num_groups for channels in (16, 128, 256, 36, 44)] == [4, 32, 32, 9, 11]

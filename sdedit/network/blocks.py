@@ -42,9 +42,8 @@ class ResidualBlock(nn.Module):
             h, x = self.resample(h), self.resample(x)
         h = self.conv0(h, shift=self.project(embedding))
         h = self.norm1(h)
-        if self.shortcut is None:
-            return self.conv1(h, self.scale).add_(x, alpha=self.scale)
-        return self.conv1(h, self.scale, onto=self.shortcut(x, self.scale))
+        onto = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
+        return self.conv1(h, self.scale, onto=onto)
 
 
 class Attention(nn.Module):
@@ -62,8 +61,10 @@ class Attention(nn.Module):
         # (B, 3C, H, W) -> three of (B, 1 head, HW, C)
         qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None]
         h = F.scaled_dot_product_attention(*qkv.chunk(3, dim=-1))
-        h = self.out(h[:, 0].transpose(1, 2).reshape(batch, channels, height, width), self.scale)
-        return h.add_(x, alpha=self.scale)
+        h = h[:, 0].transpose(1, 2).reshape(batch, channels, height, width)
+        # Not add(x, alpha=…), which in bfloat16 rounds the last few elements otherwise than the rest: a picture would
+        # depend on its place in the batch.
+        return self.out(h, self.scale, onto=x * self.scale)
 
 
 class InputSkip(nn.Module):
@@ -89,7 +90,7 @@ class InputResidual(nn.Module):
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.conv(self.filter(image), self.scale).add_(h, alpha=self.scale)
+        h = self.conv(self.filter(image), self.scale, onto=h * self.scale)
         return h, h
 
 
