@@ -16,6 +16,7 @@ from sdedit.network import NCSNpp, NetworkConfig, kernel
 from sdedit.network.layers import Convolution, Normalise
 
 SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 64, 33), (1, 20, 1, 1), (10, 64, 16, 16)]
+SIZES = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}  # of a small network
 TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2}  # bfloat16 has eight bits
 
 needs_compiler = pytest.mark.skipif(not kernel.is_available(), reason="there is no C compiler here")
@@ -180,8 +181,7 @@ def test_convolution_notices_changed_weights() -> None:
 @pytest.mark.parametrize("options", [*OPTIONS, CHURCH_CUT_SMALL.to_dict()])
 @pytest.mark.parametrize("label", [(0.5,), (0.5, -1.0)])
 def test_network_is_the_same_with_and_without_gradients(options: dict, label: tuple[float, ...]) -> None:
-    sizes = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}
-    config = NetworkConfig(**{**sizes, **options})
+    config = NetworkConfig(**{**SIZES, **options})
     network = NCSNpp(config).to(memory_format=torch.channels_last)
     randomise(network)
     x = channels_last(2, config.image_channels, 2 * config.size_multiple, config.size_multiple)
@@ -193,7 +193,7 @@ def test_network_is_the_same_with_and_without_gradients(options: dict, label: tu
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="the processor has no bfloat16")
 @pytest.mark.parametrize("options", OPTIONS)
 def test_a_picture_does_not_depend_on_its_place_in_the_batch(options: dict) -> None:
-    config = NetworkConfig(**{"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1), **options})
+    config = NetworkConfig(**{**SIZES, **options})
     network = NCSNpp(config)
     randomise(network)
     network.to(memory_format=torch.channels_last).body_to(torch.bfloat16)

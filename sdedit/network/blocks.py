@@ -62,8 +62,6 @@ class Attention(nn.Module):
         qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None]
         h = F.scaled_dot_product_attention(*qkv.chunk(3, dim=-1))
         h = h[:, 0].transpose(1, 2).reshape(batch, channels, height, width)
-        # Not add(x, alpha=…), which in bfloat16 rounds the last few elements otherwise than the rest: a picture would
-        # depend on its place in the batch.
         return self.out(h, self.scale, onto=x * self.scale)
 
 

@@ -48,6 +48,9 @@ class Convolution(nn.Conv2d):
 
     On a CPU that is oneDNN's doing, as is keeping the weights in its own order instead of reordering them at every
     evaluation; elsewhere they are steps of their own.
+
+    Sums with a factor are made with onto, not with add(x, alpha=…): in bfloat16 that rounds the last few elements
+    otherwise than the rest, and a picture would depend on its place in the batch.
     """
 
     _packed: _Packed | None = None
