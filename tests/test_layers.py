@@ -12,14 +12,14 @@ import torch
 from test_network import CHURCH_CUT_SMALL, OPTIONS, randomise
 from torch.nn import functional as F
 
-from sdedit.network import NCSNpp, NetworkConfig, kernel
+from sdedit.network import NCSNpp, NetworkConfig, compiled, norm_silu, winograd
 from sdedit.network.layers import Convolution, Normalise
 
 SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 64, 33), (1, 20, 1, 1), (10, 64, 16, 16)]
 SIZES = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}  # of a small network
 TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2}  # bfloat16 has eight bits
 
-needs_compiler = pytest.mark.skipif(not kernel.is_available(), reason="there is no C compiler here")
+needs_compiler = pytest.mark.skipif(not compiled.is_available(), reason="there is no C compiler here")
 
 
 def channels_last(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -32,13 +32,13 @@ def channels_last(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tens
 @pytest.mark.parametrize("silu", [True, False])
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_kernel_is_normalisation_and_activation(
+def test_norm_silu_is_normalisation_and_activation(
     shape: tuple[int, ...], dtype: torch.dtype, silu: bool, threads: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     x = channels_last(*shape, dtype=dtype) * 3 + 5
     weight, bias = channels_last(1, shape[1], 1, 2, dtype=dtype)[0, :, 0].T.contiguous()
-    y = kernel.norm_silu(x, weight, bias, 4, 1e-6, silu)
+    y = norm_silu.norm_silu(x, weight, bias, 4, 1e-6, silu)
     expected = F.group_norm(x.double(), 4, weight.double(), bias.double(), 1e-6)
     expected = F.silu(expected) if silu else expected
     assert y.is_contiguous(memory_format=torch.channels_last)
@@ -46,34 +46,101 @@ def test_kernel_is_normalisation_and_activation(
 
 
 @needs_compiler
-def test_kernel_keeps_its_digits_far_from_zero() -> None:
+def test_norm_silu_keeps_its_digits_far_from_zero() -> None:
     x = channels_last(1, 16, 128, 128) + 100
-    y = kernel.norm_silu(x, torch.ones(16), torch.zeros(16), 4, 1e-6, silu=False)
+    y = norm_silu.norm_silu(x, torch.ones(16), torch.zeros(16), 4, 1e-6, silu=False)
     torch.testing.assert_close(y, F.group_norm(x.double(), 4, eps=1e-6).float(), rtol=1e-3, atol=1e-3)
 
 
 @needs_compiler
-def test_kernel_at_extreme_activations() -> None:
+def test_norm_silu_at_extreme_activations() -> None:
     x = channels_last(1, 4, 3, 3)
     bias = torch.tensor([-300.0, -80.0, 80.0, 1e30])
-    y = kernel.norm_silu(x, torch.ones(4), bias, 1, 1e-6, silu=True)
+    y = norm_silu.norm_silu(x, torch.ones(4), bias, 1, 1e-6, silu=True)
     torch.testing.assert_close(y, F.silu(F.group_norm(x, 1, None, bias)), rtol=1e-4, atol=1e-30)
 
 
 @needs_compiler
-def test_kernel_where_fewer_threads_are_had_than_asked_for() -> None:
+@pytest.mark.parametrize("threads", [1, 2, 5])
+@pytest.mark.parametrize("added", [False, True])
+@pytest.mark.parametrize("shape", [(1, 16, 16, 16), (3, 48, 17, 30), (1, 64, 1, 256), (2, 128, 66, 35)])
+def test_winograd_is_the_convolution(
+    shape: tuple[int, ...], added: bool, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
+    x, other = channels_last(*shape), channels_last(shape[0], 64, *shape[2:])
+    weight, bias = torch.randn(64, shape[1], 3, 3) / shape[1] ** 0.5, torch.randn(64)
+    expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
+    if added:
+        expected = expected + other.double()
+    assert winograd.takes(x, weight, (1, 1), (1, 1))
+    y = winograd.convolve(x, winograd.pack(weight), bias, other.clone() if added else None)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    torch.testing.assert_close(y.double(), expected, rtol=TOLERANCES[x.dtype], atol=5e-5)
+
+
+@needs_compiler
+@pytest.mark.parametrize("side", [16, 24, 30, 65])
+def test_winograd_convolves_a_picture_alone_as_among_others(side: int) -> None:
+    x, bias = channels_last(7, 32, side, side), torch.randn(64)
+    weight = winograd.pack(torch.randn(64, 32, 3, 3))
+    together = winograd.convolve(x, weight, bias, None)
+    for i in range(7):
+        alone = winograd.convolve(x[i : i + 1].contiguous(memory_format=torch.channels_last), weight, bias, None)
+        assert torch.equal(alone, together[i : i + 1])
+
+
+@needs_compiler
+def test_winograd_takes_only_what_it_is_made_for() -> None:
+    x, weight = channels_last(1, 32, 16, 16), torch.randn(64, 32, 3, 3)
+    assert winograd.takes(x, weight, (1, 1), (1, 1))
+    assert not winograd.takes(x, weight, (2, 2), (1, 1))
+    assert not winograd.takes(x, weight, (1, 1), (0, 0))
+    assert not winograd.takes(x, torch.randn(64, 32, 1, 1), (1, 1), (1, 1))
+    assert not winograd.takes(x, torch.randn(12, 32, 3, 3), (1, 1), (1, 1))
+    assert not winograd.takes(channels_last(1, 24, 16, 16), torch.randn(64, 24, 3, 3), (1, 1), (1, 1))
+    assert not winograd.takes(x[..., :8], weight, (1, 1), (1, 1))
+    assert not winograd.takes(x.contiguous(), weight, (1, 1), (1, 1))
+    assert not winograd.takes(x.bfloat16(), weight.bfloat16(), (1, 1), (1, 1))
+
+
+@needs_compiler
+@pytest.mark.parametrize("shifts", [0, 1, 3])
+@pytest.mark.parametrize("added", [False, True])
+def test_convolution_changes_its_way_with_the_size_of_the_map(shifts: int, added: bool) -> None:
+    layer = Convolution(32, 64, 3, padding=1).to(memory_format=torch.channels_last)
+    randomise(layer)
+    shift = torch.randn(shifts, 64) if shifts else None
+    ways = []
+    for side in (20, 8, 20):
+        x, other = channels_last(3, 32, side, side), channels_last(3, 64, side, side)
+        expected = layer(x, 0.5, shift, other.clone() if added else None)
+        with torch.no_grad():
+            found = layer(x, 0.5, shift, other.clone() if added else None)
+        torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
+        assert layer._packed is not None
+        ways.append(layer._packed.few_products)
+    assert ways == [True, False, True]
+
+
+@needs_compiler
+def test_kernels_where_fewer_threads_are_had_than_asked_for() -> None:
     script = """
 import torch
 from torch.nn import functional as F
-from sdedit.network import kernel
+from sdedit.network import norm_silu, winograd
 torch.get_num_threads = lambda: 4
 x = torch.randn(2, 8, 16, 16).to(memory_format=torch.channels_last).requires_grad_()
 weight, bias = torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
 results = []
-for y in (kernel.norm_silu(x, weight, bias, 2, 1e-6, True), F.silu(F.group_norm(x, 2, weight, bias, 1e-6))):
+for y in (norm_silu.norm_silu(x, weight, bias, 2, 1e-6, True), F.silu(F.group_norm(x, 2, weight, bias, 1e-6))):
     results.append([y, *torch.autograd.grad(y.square().sum(), (x, weight, bias))])
 for ours, theirs in zip(*results):
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
+for pictures in (1, 3):
+    x, weight = torch.randn(pictures, 16, 24, 24).to(memory_format=torch.channels_last), torch.randn(64, 16, 3, 3)
+    y = winograd.convolve(x, winograd.pack(weight), torch.zeros(64), None)
+    torch.testing.assert_close(y, F.conv2d(x, weight, padding=1), rtol=1e-3, atol=1e-3)
 """
     environment = {**os.environ, "OMP_THREAD_LIMIT": "1"}
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
@@ -81,28 +148,28 @@ for ours, theirs in zip(*results):
 
 
 @needs_compiler
-def test_kernel_leaves_small_numbers_of_the_process_as_they_are() -> None:
+def test_kernels_leave_small_numbers_of_the_process_as_they_are() -> None:
     assert float(torch.tensor([1e-40]) * 1) > 0
 
 
 @needs_compiler
-def test_kernel_takes_only_what_it_is_made_for() -> None:
+def test_norm_silu_takes_only_what_it_is_made_for() -> None:
     x = channels_last(1, 8, 4, 4)
-    assert kernel.takes(x)
-    assert not kernel.takes(x.contiguous())
-    assert not kernel.takes(x.double())
-    assert not kernel.takes(x.to("meta"))
+    assert norm_silu.takes(x)
+    assert not norm_silu.takes(x.contiguous())
+    assert not norm_silu.takes(x.double())
+    assert not norm_silu.takes(x.to("meta"))
 
 
 @needs_compiler
 @pytest.mark.parametrize("silu", [True, False])
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("shape", SHAPES)
-def test_gradients_of_the_kernel(shape: tuple[int, ...], dtype: torch.dtype, silu: bool) -> None:
+def test_gradients_of_norm_silu(shape: tuple[int, ...], dtype: torch.dtype, silu: bool) -> None:
     x = (channels_last(*shape, dtype=dtype) * 3 + 1).requires_grad_()
     weight, bias = (torch.randn(shape[1], requires_grad=True) for _ in range(2))
     dy = torch.randn(shape).to(dtype)  # not in channels_last
-    found = torch.autograd.grad(kernel.norm_silu(x, weight, bias, 4, 1e-6, silu), (x, weight, bias), dy)
+    found = torch.autograd.grad(norm_silu.norm_silu(x, weight, bias, 4, 1e-6, silu), (x, weight, bias), dy)
     x_, weight_, bias_ = (tensor.detach().double().requires_grad_() for tensor in (x, weight, bias))
     y = F.group_norm(x_, 4, weight_, bias_, 1e-6)
     expected = torch.autograd.grad(F.silu(y) if silu else y, (x_, weight_, bias_), dy.double())
@@ -112,7 +179,7 @@ def test_gradients_of_the_kernel(shape: tuple[int, ...], dtype: torch.dtype, sil
 
 
 @pytest.mark.parametrize("cause", ["no compiler", "broken compiler", "no place"])
-def test_without_the_kernel_torch_does_the_work(cause: str, tmp_path: Path) -> None:
+def test_without_the_kernels_torch_does_the_work(cause: str, tmp_path: Path) -> None:
     environment = {**os.environ, "XDG_CACHE_HOME": str(tmp_path / "cache")}
     (tmp_path / "bin").mkdir()
     if cause == "broken compiler":
@@ -124,11 +191,11 @@ def test_without_the_kernel_torch_does_the_work(cause: str, tmp_path: Path) -> N
         environment["PATH"] = str(tmp_path / "bin")
     script = """
 import torch
-from sdedit.network import NCSNpp, NetworkConfig, kernel
-network = NCSNpp(NetworkConfig(16, (16, 16), (1, 1))).to(memory_format=torch.channels_last)
+from sdedit.network import NCSNpp, NetworkConfig, compiled
+network = NCSNpp(NetworkConfig(64, (64, 64), (1, 1))).to(memory_format=torch.channels_last)
 with torch.no_grad():
-    assert network(torch.randn(1, 3, 8, 8), torch.zeros(1)).isfinite().all()
-assert not kernel.is_available()
+    assert network(torch.randn(1, 3, 16, 16), torch.zeros(1)).isfinite().all()
+assert not compiled.is_available()
 """
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")

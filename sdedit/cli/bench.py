@@ -22,9 +22,9 @@ def bench(size: int | None, batch: int, repeats: int, diffusers: bool, as_json: 
     of what 3 x 3 convolutions reach on this machine. Let nothing else run meanwhile.
     """
     from sdedit.benchmark import benchmark
-    from sdedit.network import kernel
+    from sdedit.network import compiled
 
     model = take_model(options).load(show_progress=True)
-    if model.device.type == "cpu" and not kernel.is_available():
-        click.echo("there is no C compiler (gcc) here: normalisation runs as steps of torch, which is slower", err=True)
+    if model.device.type == "cpu" and not compiled.is_available():
+        click.echo("there is no C compiler (gcc) here: the network runs as steps of torch, which is slower", err=True)
     print_table(benchmark(model, size, batch, repeats, diffusers), as_json)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.network import kernel
+from sdedit.network import norm_silu, winograd
 
 
 class Normalise(nn.GroupNorm):
@@ -28,26 +28,27 @@ class Normalise(nn.GroupNorm):
         self.silu = silu
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.compiler.is_compiling() and kernel.takes(x):
-            return kernel.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
+        if not torch.compiler.is_compiling() and norm_silu.takes(x):
+            return norm_silu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
         h = super().forward(x)
         return F.silu(h, inplace=not torch.is_grad_enabled()) if self.silu else h
 
 
 class _Packed(NamedTuple):
-    """Weights of a convolution in the order oneDNN computes with, and what they were made from."""
+    """Weights of a convolution in the order it is computed with, and what they were made from."""
 
     source: Tensor  # keeps the memory of the weights, so that no others can come to lie there
     version: int | None
     gain: float
+    few_products: bool  # Winograd's
     weight: Tensor
 
 
 class Convolution(nn.Conv2d):
     """A convolution whose result is scaled by a gain, shifted and added to something else at no cost.
 
-    On a CPU that is oneDNN's doing, as is keeping the weights in its own order instead of reordering them at every
-    evaluation; elsewhere they are steps of their own.
+    On a CPU that is oneDNN's doing, or Winograd's way with fewer products, and the weights are kept in the order it
+    computes with instead of being reordered at every evaluation; elsewhere they are steps of their own.
 
     Sums with a factor are made with onto, not with add(x, alpha=…): in bfloat16 that rounds the last few elements
     otherwise than the rest, and a picture would depend on its place in the batch.
@@ -83,17 +84,23 @@ class Convolution(nn.Conv2d):
 
     def _convolve_packed(self, x: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
         layout = (self.padding, self.stride, self.dilation, self.groups)
+        few_products = winograd.takes(x, self.weight, self.stride, self.padding)
         version = None if self.weight.is_inference() else self.weight._version
         packed = self._packed
         if (
             packed is None
             or packed.source.data_ptr() != self.weight.data_ptr()
-            or packed[1:3] != (version, gain)
+            or packed[1:4] != (version, gain, few_products)
             or packed.weight.dtype != self.weight.dtype
         ):
             scaled = (self.weight if gain == 1 else self.weight * gain).detach()
-            weight = torch.ops.mkldnn._reorder_convolution_weight(scaled, *layout, x.shape)
-            packed = self._packed = _Packed(self.weight.detach(), version, gain, weight)
+            if few_products:
+                weight = winograd.pack(scaled)
+            else:
+                weight = torch.ops.mkldnn._reorder_convolution_weight(scaled, *layout, x.shape)
+            packed = self._packed = _Packed(self.weight.detach(), version, gain, few_products, weight)
+        if few_products:
+            return winograd.convolve(x, packed.weight, bias, onto)
         if onto is None:
             return torch.ops.mkldnn._convolution_pointwise(x, packed.weight, bias, *layout, "none", [], None)
         return torch.ops.mkldnn._convolution_pointwise_.binary(
@@ -101,7 +108,7 @@ class Convolution(nn.Conv2d):
         )
 
     def _packs(self, x: Tensor) -> bool:
-        """Whether oneDNN can take x with packed weights, for which there are no gradients."""
+        """Whether x can be taken with packed weights, for which there are no gradients."""
         if x.device.type != "cpu" or x.dtype != self.weight.dtype or not torch.backends.mkldnn.is_available():
             return False
         if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
