@@ -38,9 +38,10 @@ def pack(weight: Tensor) -> Tensor:
         rows.append([point**power / others for power in range(3)])
     to_points = torch.tensor([*rows, [0.0, 0.0, 1.0]], dtype=torch.float64)
     c_out, c_in = weight.shape[:2]
-    at_points = torch.kron(to_points, to_points) @ weight.reshape(c_out * c_in, 9).T.double()
     width = _functions().winograd_width()
-    return at_points.float().reshape(36, c_out // width, width, c_in).transpose(2, 3).contiguous()
+    in_order = weight.reshape(c_out // width, width, c_in, 9).transpose(1, 2).reshape(-1, 9)
+    at_points = torch.kron(to_points, to_points) @ in_order.T.double()
+    return at_points.float().reshape(36, c_out // width, c_in, width)
 
 
 def convolve(x: Tensor, packed: Tensor, bias: Tensor, onto: Tensor | None) -> Tensor:
