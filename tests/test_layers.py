@@ -117,9 +117,12 @@ def test_convolution_changes_its_way_with_the_size_of_the_map(shifts: int, added
         expected = layer(x, 0.5, shift, other.clone() if added else None)
         with torch.no_grad():
             found = layer(x, 0.5, shift, other.clone() if added else None)
+            packed = layer._packed
+            layer(x, 0.5)
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
-        assert layer._packed is not None
-        ways.append(layer._packed.few_products)
+        assert packed is not None
+        assert layer._packed is packed  # made once
+        ways.append(packed.few_products)
     assert ways == [True, False, True]
 
 

@@ -91,7 +91,6 @@ class Convolution(nn.Conv2d):
             packed is None
             or packed.source.data_ptr() != self.weight.data_ptr()
             or packed[1:4] != (version, gain, few_products)
-            or packed.weight.dtype != self.weight.dtype
         ):
             scaled = (self.weight if gain == 1 else self.weight * gain).detach()
             if few_products:

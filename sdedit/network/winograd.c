@@ -65,21 +65,23 @@ typedef struct {
     long batch, height, width, c_in, c_out;
 } Shape;
 
-// Where in a map of so many channels the pixel (row, column) of a tile lies, counted from the tile's corner; or
-// `outside` if that is beyond the map.
-static inline const float *pixel(const float *map, Shape s, long channels, long tile, long row, long column,
-                                 const float *outside) {
+// Where in a map of so many channels the pixel (row, column) of a tile lies, counted from the tile's corner; -1 if that
+// is beyond the map.
+static inline long pixel(Shape s, long channels, long tile, long row, long column) {
     long across = (s.width + SIDE - 1) / SIDE, down = (s.height + SIDE - 1) / SIDE;
     long n = tile / (across * down), y = tile / across % down * SIDE + row, x = tile % across * SIDE + column;
     int inside = y >= 0 && x >= 0 && y < s.height && x < s.width;
-    return inside ? map + ((n * s.height + y) * s.width + x) * channels : outside;
+    return inside ? ((n * s.height + y) * s.width + x) * channels : -1;
 }
 
-// v (POINTS, TILES, c_in): the t-th of a block.
+// To v (POINTS, TILES, c_in), as the t-th of a block.
 static void read_tile(const float *x, float *v, Shape s, long tile, long t, const float *zeros) {
     const float *from[6][6];
     for (int i = 0; i < 6; i++)
-        for (int j = 0; j < 6; j++) from[i][j] = pixel(x, s, s.c_in, tile, i - 1, j - 1, zeros);
+        for (int j = 0; j < 6; j++) {
+            long place = pixel(s, s.c_in, tile, i - 1, j - 1);
+            from[i][j] = place < 0 ? zeros : x + place;
+        }
     for (long c = 0; c < s.c_in; c += LANES) {
         vector across[6][6], column[6], points[6];
         for (int i = 0; i < 6; i++) {
@@ -119,7 +121,10 @@ static void multiply_block(const float *v, const float *u, float *m, Shape s, lo
 static void write_tile(float *m, const float *bias, float *y, Shape s, long tile, long t, int add) {
     float *to[SIDE][SIDE];
     for (int i = 0; i < SIDE; i++)
-        for (int j = 0; j < SIDE; j++) to[i][j] = (float *)pixel(y, s, s.c_out, tile, i, j, m + t * s.c_out);
+        for (int j = 0; j < SIDE; j++) {
+            long place = pixel(s, s.c_out, tile, i, j);
+            to[i][j] = place < 0 ? m + t * s.c_out : y + place;
+        }
     for (long c = 0; c < s.c_out; c += LANES) {
         vector across[6][SIDE], column[6], pixels[SIDE], shift = load(bias + c);
         for (int i = 0; i < 6; i++) {
