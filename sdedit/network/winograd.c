@@ -157,16 +157,18 @@ void winograd(const float *x, const float *u, const float *bias, float *y, float
     long tiles = batch * ((height + SIDE - 1) / SIDE) * ((width + SIDE - 1) / SIDE);
     float *zeros = room, *v = zeros + c_in, *m = v + POINTS * TILES * c_in;
     memset(zeros, 0, c_in * sizeof *zeros);
-    if (tiles <= TILES) {
-        // Reading the weights takes longest here; of one block each thread needs those of its points.
+    if (2 * tiles <= (long)TILES * threads) {
+        // Reading the weights would take longest if each thread had tiles of its own. Of a block that they share, each
+        // needs those of its points.
 #pragma omp parallel num_threads(threads)
-        {
+        for (long first = 0; first < tiles; first += TILES) {
+            long count = tiles - first < TILES ? tiles - first : TILES;
 #pragma omp for
-            for (long t = 0; t < tiles; t++) read_tile(x, v, s, t, t, zeros);
+            for (long t = 0; t < count; t++) read_tile(x, v, s, first + t, t, zeros);
 #pragma omp for
-            for (int p = 0; p < POINTS; p++) multiply_block(v, u, m, s, tiles, p, p + 1);
+            for (int p = 0; p < POINTS; p++) multiply_block(v, u, m, s, count, p, p + 1);
 #pragma omp for
-            for (long t = 0; t < tiles; t++) write_tile(m, bias, y, s, t, t, add);
+            for (long t = 0; t < count; t++) write_tile(m, bias, y, s, first + t, t, add);
         }
         return;
     }
