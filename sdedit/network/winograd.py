@@ -1,8 +1,8 @@
 """3 x 3 convolutions in float32 on a CPU with a quarter of the multiplications, by `winograd.c`.
 
 Lavin and Gray 2016 (arXiv 1509.09308), section 4.3, at other points. Its rounding errors are two to three times those
-of the plain sum, far below what a picture shows. bfloat16 has too few digits for it, and on processors with units for
-matrices nothing to gain.
+of the plain sum, far below what a picture shows. Maps in bfloat16 are left to oneDNN, which is faster with them where a
+processor has units for matrices.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ _LEAST_PIXELS = 16 * 16  # on less of a map the weights, four times as many, are
 
 
 def takes(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: str | tuple[int, ...]) -> bool:
-    """Whether the convolution of x (B, C_in, H, W) with weight (C_out, C_in, h, w) is better done here."""
+    """Whether the convolution of x (B, C_in, H, W), on a CPU, with weight (C_out, C_in, h, w) is better done here."""
     if (weight.shape[2:], stride, padding) != ((3, 3), (1, 1), (1, 1)) or x.dtype != torch.float32:
         return False
     # Of one picture, so that a picture comes out the same in every batch.
