@@ -15,6 +15,8 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 
+import torch
+
 from sdedit import load_model
 from sdedit.evaluation.curve import realism_curve
 from sdedit.evaluation.features import load_extractor
@@ -54,6 +56,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("table", type=Path)
     parser.add_argument("--model", default="landscapes-128")
+    parser.add_argument("--device", default="cpu")
     parser.add_argument("--t0", type=float, default=0.5)
     parser.add_argument("--limit", type=int, default=400, help="guides, evenly spread over all")
     parser.add_argument("--seeds", type=int, default=1)
@@ -61,7 +64,7 @@ def main() -> None:
     options = parser.parse_args()
 
     keep_freed_memory()
-    model = load_model(options.model)
+    model = load_model(options.model, options.device)
     guides, _ = load_squares(options.guides, model.native_size, options.limit)
     photographs, _ = load_squares(options.photographs, model.native_size)
     count = len(guides)
@@ -97,6 +100,7 @@ def main() -> None:
                 "features": extractor.name,
                 "model": model.name,
                 "checksum": model.checksum[:12],
+                "device": torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else "CPU",
             }
             new = not table.exists()
             with table.open("a", newline="") as stream:

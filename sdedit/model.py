@@ -9,6 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sdedit.captured import Captured
 from sdedit.network import NCSNpp
 from sdedit.preconditioning import Preconditioning
 from sdedit.schedule import VESchedule
@@ -34,6 +35,7 @@ class ScoreModel:
     card: Mapping[str, Any] = field(default_factory=dict)
     checksum: str = ""
     notes: tuple[str, ...] = ()
+    _captured: Captured = field(default_factory=Captured, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -63,6 +65,8 @@ class ScoreModel:
         Returns:
             (B, 3, H, W) float32.
         """
+        if self.device.type == "cuda" and not torch.is_grad_enabled():
+            return self._captured(self.preconditioning.denoise, self.network, x, sigma)
         return self.preconditioning.denoise(self.network, x, sigma)
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:

@@ -93,9 +93,6 @@ def training_autocast(device: torch.device) -> torch.autocast:
 def compile_network(network: nn.Module) -> None:
     """Have the network compiled at its first evaluation of each shape of input.
 
-    On a GPU a network that does not learn is captured as one CUDA graph per shape too, so that its hundreds of kernels
-    are launched at once; what it returns is then overwritten by its next evaluation.
-
     Raises:
         SdeditError: if this machine has no compiler for the network's device.
     """
@@ -104,8 +101,7 @@ def compile_network(network: nn.Module) -> None:
         raise SdeditError("--compile needs a C++ compiler, such as g++; install one, or leave --compile out")
     if not on_cpu and importlib.util.find_spec("triton") is None:
         raise SdeditError("--compile needs the package triton on a GPU; install it, or leave --compile out")
-    captured = not on_cpu and not network.training
-    network.compile(dynamic=False, mode="reduce-overhead" if captured else None)
+    network.compile(dynamic=False)
 
 
 def wait_for(device: torch.device) -> None:

@@ -20,6 +20,8 @@ from sdedit.preconditioning import EDMPreconditioning
 from sdedit.schedule import VESchedule
 
 Command = Callable[..., subprocess.CompletedProcess]
+if not torch.cuda.is_available():
+    os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels for a GPU run without one, slowly
 SDEDIT = str(Path(sys.executable).parent / "sdedit")
 
 

@@ -1,4 +1,4 @@
-"""Convolution and normalisation as NCSN++ uses them, each with a faster way to compute it on a CPU.
+"""Convolution and normalisation as NCSN++ uses them, each with faster ways to compute it on a CPU and on a GPU.
 
 The faster ways change no parameter, so that a network is saved, averaged and trained as if they were not there.
 """
@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.network import norm_silu, winograd
+from sdedit.network import norm_silu, on_gpu, winograd
 
 
 class Normalise(nn.GroupNorm):
@@ -30,6 +30,8 @@ class Normalise(nn.GroupNorm):
     def forward(self, x: Tensor) -> Tensor:
         if not torch.compiler.is_compiling() and norm_silu.takes(x):
             return norm_silu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
+        if on_gpu.takes(x):
+            return on_gpu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
         h = super().forward(x)
         return F.silu(h, inplace=not torch.is_grad_enabled()) if self.silu else h
 
@@ -48,7 +50,7 @@ class Convolution(nn.Conv2d):
     """A convolution whose result is scaled by a gain, shifted and added to something else at no cost.
 
     On a CPU that is oneDNN's doing, or Winograd's way with fewer products, and the weights are kept in the order it
-    computes with instead of being reordered at every evaluation; elsewhere they are steps of their own.
+    computes with instead of being reordered at every evaluation. On a GPU it is all one pass after the convolution.
 
     Sums with a factor are made with onto, not with add(x, alpha=…): in bfloat16 that rounds the last few elements
     otherwise than the rest, and a picture would depend on its place in the batch.
@@ -69,6 +71,9 @@ class Convolution(nn.Conv2d):
             (B, C_out, H', W').
         """
         assert self.bias is not None
+        if on_gpu.takes(x):
+            h = F.conv2d(x, self.weight, None, self.stride, self.padding)
+            return on_gpu.finish(h.contiguous(memory_format=torch.channels_last), gain, self.bias, shift, onto)
         bias = self.bias if gain == 1 else self.bias * gain
         if shift is not None and len(shift) == 1:
             # One shift for the whole batch is a bias, and costs nothing.

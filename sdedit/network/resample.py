@@ -6,6 +6,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from sdedit.network import on_gpu
+
 
 class FIRDown(nn.Module):
     """(B, C, H, W) -> (B, C, H/2, W/2), anti-aliased with the separable filter [1, 3, 3, 1] (StyleGAN 2)."""
@@ -21,6 +23,8 @@ class FIRDown(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
+        if on_gpu.takes(x):
+            return on_gpu.fir_down(x, self.stride, self.padding)
         channels = x.shape[1]
         kernel = self.kernel.expand(channels, -1, -1, -1)
         return F.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=channels)
@@ -34,6 +38,8 @@ class FIRUp(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
+        if on_gpu.takes(x):
+            return on_gpu.fir_up(x)
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         for edge in (x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]):
             edge.mul_(0.75)

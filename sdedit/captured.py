@@ -1,0 +1,91 @@
+"""Evaluations on a GPU as CUDA graphs: all kernels of one are launched at once.
+
+Launched one by one from Python they take longer to launch than to run, unless pictures are large or many.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from sdedit.network import NCSNpp
+
+_MOST_GRAPHS = 16  # shapes; in a folder of many the oldest are forgotten
+
+
+class _Graph(NamedTuple):
+    graph: torch.cuda.CUDAGraph
+    x: Tensor
+    sigma: Tensor
+    d: Tensor
+    weight: Tensor  # keeps the memory of the network the graph reads, so that no other can come to lie there
+
+
+class Captured:
+    """Evaluations D(x; sigma), captured at the first one of each shape of x and replayed at the others."""
+
+    def __init__(self) -> None:
+        self._graphs: dict[tuple, _Graph | None] = {}
+        self._pool: Any = None  # memory that all graphs share, since one runs at a time
+
+    def __call__(
+        self, denoise: Callable[[NCSNpp, Tensor, Tensor], Tensor], network: NCSNpp, x: Tensor, sigma: Tensor
+    ) -> Tensor:
+        """denoise(network, x, sigma), for x (B, C, H, W) and sigma (B,) or (1,) on a GPU, without gradients."""
+        if torch.cuda.is_current_stream_capturing():
+            return denoise(network, x, sigma)
+        weight = network.stem.weight
+        key = (weight.data_ptr(), weight.dtype, x.shape, sigma.shape)
+        if key not in self._graphs:
+            return self._first(key, denoise, network, x, sigma)
+        found = self._graphs[key]
+        if found is None:
+            return denoise(network, x, sigma)
+        found.x.copy_(x)
+        found.sigma.copy_(sigma)
+        found.graph.replay()
+        return found.d.clone()
+
+    def _first(
+        self,
+        key: tuple,
+        denoise: Callable[[NCSNpp, Tensor, Tensor], Tensor],
+        network: NCSNpp,
+        x: Tensor,
+        sigma: Tensor,
+    ) -> Tensor:
+        """An evaluation as it is, which has all kernels compiled and loaded, and then one that is captured."""
+        try:
+            d = denoise(network, x, sigma)
+        except torch.OutOfMemoryError:
+            if not self._graphs:
+                raise
+            d = None
+        if d is None:  # with what the graphs hold it may do
+            self._graphs.clear()
+            self._pool = None
+            torch.cuda.empty_cache()
+            d = denoise(network, x, sigma)
+        if len(self._graphs) == _MOST_GRAPHS:
+            del self._graphs[next(iter(self._graphs))]
+        self._graphs[key] = self._capture(denoise, network, x, sigma)
+        return d
+
+    def _capture(
+        self, denoise: Callable[[NCSNpp, Tensor, Tensor], Tensor], network: NCSNpp, x: Tensor, sigma: Tensor
+    ) -> _Graph | None:
+        """The graph of an evaluation; None if there is not the memory for it."""
+        graph = torch.cuda.CUDAGraph()
+        # Not tensors of inference mode, which could not be written to outside it.
+        with torch.cuda.device(x.device), torch.inference_mode(False), torch.no_grad():
+            self._pool = self._pool or torch.cuda.graph_pool_handle()
+            x, sigma = x.clone(), sigma.clone()
+            try:
+                with torch.cuda.graph(graph, self._pool, capture_error_mode="thread_local"):
+                    d = denoise(network, x, sigma)
+            except torch.OutOfMemoryError:
+                return None
+        return _Graph(graph, x, sigma, d, network.stem.weight.detach())
