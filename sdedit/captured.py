@@ -13,6 +13,7 @@ from torch import Tensor
 
 from sdedit.network import NCSNpp
 
+Denoise = Callable[[NCSNpp, Tensor, Tensor], Tensor]  # network, x (B, C, H, W), sigma (B,) or (1,) -> D
 _MOST_GRAPHS = 16  # shapes; in a folder of many the oldest are forgotten
 
 
@@ -31,61 +32,54 @@ class Captured:
         self._graphs: dict[tuple, _Graph | None] = {}
         self._pool: Any = None  # memory that all graphs share, since one runs at a time
 
-    def __call__(
-        self, denoise: Callable[[NCSNpp, Tensor, Tensor], Tensor], network: NCSNpp, x: Tensor, sigma: Tensor
-    ) -> Tensor:
+    def __call__(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> Tensor:
         """denoise(network, x, sigma), for x (B, C, H, W) and sigma (B,) or (1,) on a GPU, without gradients."""
         if torch.cuda.is_current_stream_capturing():
             return denoise(network, x, sigma)
         weight = network.stem.weight
         key = (weight.data_ptr(), weight.dtype, x.shape, sigma.shape)
+        found = self._graphs.get(key)
+        if found is not None:
+            found.x.copy_(x)
+            found.sigma.copy_(sigma)
+            found.graph.replay()
+            return found.d.clone()
+        d = self._one_by_one(denoise, network, x, sigma)
         if key not in self._graphs:
-            return self._first(key, denoise, network, x, sigma)
-        found = self._graphs[key]
-        if found is None:
-            return denoise(network, x, sigma)
-        found.x.copy_(x)
-        found.sigma.copy_(sigma)
-        found.graph.replay()
-        return found.d.clone()
-
-    def _first(
-        self,
-        key: tuple,
-        denoise: Callable[[NCSNpp, Tensor, Tensor], Tensor],
-        network: NCSNpp,
-        x: Tensor,
-        sigma: Tensor,
-    ) -> Tensor:
-        """An evaluation as it is, which has all kernels compiled and loaded, and then one that is captured."""
-        try:
-            d = denoise(network, x, sigma)
-        except torch.OutOfMemoryError:
-            if not self._graphs:
-                raise
-            d = None
-        if d is None:  # with what the graphs hold it may do
-            self._graphs.clear()
-            self._pool = None
-            torch.cuda.empty_cache()
-            d = denoise(network, x, sigma)
-        if len(self._graphs) == _MOST_GRAPHS:
-            del self._graphs[next(iter(self._graphs))]
-        self._graphs[key] = self._capture(denoise, network, x, sigma)
+            # Only now, when all kernels have been compiled and loaded.
+            if len(self._graphs) == _MOST_GRAPHS:
+                del self._graphs[next(iter(self._graphs))]
+            self._graphs[key] = self._capture(denoise, network, x, sigma)
         return d
 
-    def _capture(
-        self, denoise: Callable[[NCSNpp, Tensor, Tensor], Tensor], network: NCSNpp, x: Tensor, sigma: Tensor
-    ) -> _Graph | None:
+    def _one_by_one(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> Tensor:
+        try:
+            return denoise(network, x, sigma)
+        except torch.OutOfMemoryError:
+            if not any(self._graphs.values()):
+                raise
+        self._release()
+        return denoise(network, x, sigma)
+
+    def _capture(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> _Graph | None:
         """The graph of an evaluation; None if there is not the memory for it."""
         graph = torch.cuda.CUDAGraph()
         # Not tensors of inference mode, which could not be written to outside it.
         with torch.cuda.device(x.device), torch.inference_mode(False), torch.no_grad():
             self._pool = self._pool or torch.cuda.graph_pool_handle()
-            x, sigma = x.clone(), sigma.clone()
             try:
+                x, sigma = x.clone(), sigma.clone()
                 with torch.cuda.graph(graph, self._pool, capture_error_mode="thread_local"):
                     d = denoise(network, x, sigma)
+                return _Graph(graph, x, sigma, d, network.stem.weight.detach())
             except torch.OutOfMemoryError:
-                return None
-        return _Graph(graph, x, sigma, d, network.stem.weight.detach())
+                pass
+        del graph
+        self._release()
+        return None
+
+    def _release(self) -> None:
+        """Give the memory of all graphs back, and remember which shapes were too large for one."""
+        self._graphs = {key: graph for key, graph in self._graphs.items() if graph is None}
+        self._pool = None
+        torch.cuda.empty_cache()

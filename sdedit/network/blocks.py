@@ -40,8 +40,7 @@ class ResidualBlock(nn.Module):
         h = self.norm0(x)
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
-        h = self.conv0(h, shift=self.project(embedding))
-        h = self.norm1(h)
+        h = self.norm1.after(self.conv0, h, self.project(embedding))
         onto = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
         return self.conv1(h, self.scale, onto=onto)
 

@@ -31,9 +31,20 @@ class Normalise(nn.GroupNorm):
         if not torch.compiler.is_compiling() and norm_silu.takes(x):
             return norm_silu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
         if on_gpu.takes(x):
-            return on_gpu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
+            return self._by_kernels(x, None)
         h = super().forward(x)
         return F.silu(h, inplace=not torch.is_grad_enabled()) if self.silu else h
+
+    def after(self, convolution: Convolution, x: Tensor, shift: Tensor) -> Tensor:
+        """The normalised convolution of x (B, C, H, W) with shift (B, C') or (1, C') for each channel of its result."""
+        if on_gpu.takes(x):
+            # The sum is made where the map is read anyway.
+            assert convolution.bias is not None
+            return self._by_kernels(convolution.without_bias(x), (convolution.bias, shift))
+        return self(convolution(x, shift=shift))
+
+    def _by_kernels(self, x: Tensor, shifts: tuple[Tensor, Tensor] | None) -> Tensor:
+        return on_gpu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu, shifts)
 
 
 class _Packed(NamedTuple):
@@ -71,9 +82,8 @@ class Convolution(nn.Conv2d):
             (B, C_out, H', W').
         """
         assert self.bias is not None
-        if on_gpu.takes(x):
-            h = F.conv2d(x, self.weight, None, self.stride, self.padding)
-            return on_gpu.finish(h.contiguous(memory_format=torch.channels_last), gain, self.bias, shift, onto)
+        if shift is None and on_gpu.takes(x):
+            return on_gpu.finish(self.without_bias(x), gain, self.bias, onto)
         bias = self.bias if gain == 1 else self.bias * gain
         if shift is not None and len(shift) == 1:
             # One shift for the whole batch is a bias, and costs nothing.
@@ -86,6 +96,10 @@ class Convolution(nn.Conv2d):
             h = h if onto is None else h.add_(onto)
         # Of the same type, since adding float32 to bfloat16 takes torch twenty times as long.
         return h if shift is None else h.add_(shift[:, :, None, None].to(h.dtype))
+
+    def without_bias(self, x: Tensor) -> Tensor:
+        h = F.conv2d(x, self.weight, None, self.stride, self.padding)
+        return h.contiguous(memory_format=torch.channels_last)
 
     def _convolve_packed(self, x: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
         layout = (self.padding, self.stride, self.dilation, self.groups)

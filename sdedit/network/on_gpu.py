@@ -12,10 +12,11 @@ import torch
 from torch import Tensor
 
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
-_SMALL = 16384  # values of a group of channels that one program takes
-_PARTS = 256  # of a picture's pixels, at the most
-_TILE = 8192  # values that a program looks at together
-_BLOCK = 2048
+# As measured on an H100.
+_SMALL = 8192  # values of a group of channels, up to which one program takes all of them
+_MOST_PARTS, _LEAST_PARTS = 256, 64  # of a picture's pixels otherwise; fewer in a batch
+_TILE = 4096  # values that a program looks at together
+_BLOCK, _WARPS = 1024, 8
 
 
 def takes(x: Tensor) -> bool:
@@ -40,8 +41,10 @@ def works(device: torch.device) -> bool:
     return True
 
 
-def norm_silu(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool) -> Tensor:
-    """silu(group_norm(x)), or group_norm(x) alone.
+def norm_silu(
+    x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool, shifts: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    """silu(group_norm(x + shifts)), or group_norm(x + shifts) alone.
 
     Args:
         x: (B, C, H, W) that `takes` accepts.
@@ -49,6 +52,7 @@ def norm_silu(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, 
         groups: number of groups of channels, which divides C.
         eps: what is added to the variance.
         silu: whether the activation follows.
+        shifts: two summands for each channel, (C,) and (B, C) or (1, C).
 
     Returns:
         (B, C, H, W) like x.
@@ -60,17 +64,21 @@ def norm_silu(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, 
     batch, channels, height, across = x.shape
     pixels, width = height * across, channels // groups
     y = torch.empty_like(x)
+    before, shift = shifts or (bias, bias[None])
+    affine = (weight, bias, before, shift.contiguous(), channels if len(shift) > 1 else 0)
+    switches = {"SHIFTED": shifts is not None, "WIDTH": next_power_of_2(width)}
     with torch.cuda.device_of(x):
         tile = next_power_of_2(pixels) * next_power_of_2(width)
         if tile <= _SMALL:
+            warps = max(1, min(16, tile // 512))
             kernels.norm_small[batch, groups](
-                x, y, weight, bias, pixels, channels, width, eps,
-                SILU=silu, PIXELS=next_power_of_2(pixels), WIDTH=next_power_of_2(width),
-                num_warps=max(1, min(16, tile // 512)),
+                x, y, *affine, pixels, channels, width, eps,
+                SILU=silu, PIXELS=next_power_of_2(pixels), **switches, num_warps=warps,
             )  # fmt: skip
             return y
         rows = max(1, _TILE // next_power_of_2(channels))
-        part_pixels = cdiv(pixels, min(_PARTS, cdiv(pixels, rows)))
+        most = max(_LEAST_PARTS, _MOST_PARTS // batch)
+        part_pixels = cdiv(pixels, min(most, cdiv(pixels, rows)))
         parts = cdiv(pixels, part_pixels)
         moments = torch.empty(batch, parts, 2, channels, device=x.device)
         factors = torch.empty(batch, 2, channels, device=x.device)
@@ -78,22 +86,23 @@ def norm_silu(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, 
             x, moments, pixels, channels, part_pixels, ROWS=rows, CHANNELS=next_power_of_2(channels)
         )
         kernels.group_factors[batch, groups](
-            moments, factors, weight, bias, pixels, channels, part_pixels, parts, width, eps,
-            PARTS=next_power_of_2(parts), WIDTH=next_power_of_2(width),
+            moments, factors, *affine, pixels, channels, part_pixels, parts, width, eps,
+            PARTS=next_power_of_2(parts), **switches,
         )  # fmt: skip
         size = pixels * channels
-        kernels.norm_apply[cdiv(size, _BLOCK), batch](x, y, factors, size, channels, SILU=silu, BLOCK=_BLOCK)
+        kernels.norm_apply[cdiv(size, _BLOCK), batch](
+            x, y, factors, size, channels, SILU=silu, BLOCK=_BLOCK, num_warps=_WARPS
+        )
     return y
 
 
-def finish(h: Tensor, gain: float, bias: Tensor, shift: Tensor | None, onto: Tensor | None) -> Tensor:
-    """gain * (h + bias) + shift + onto, in h's place.
+def finish(h: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
+    """gain * (h + bias) + onto, in h's place.
 
     Args:
         h: (B, C, H, W) that `takes` accepts.
         gain: a factor.
         bias: (C,).
-        shift: (B, C) or (1, C), for each channel.
         onto: (B, C, H, W).
     """
     from triton import cdiv
@@ -102,13 +111,11 @@ def finish(h: Tensor, gain: float, bias: Tensor, shift: Tensor | None, onto: Ten
 
     batch, channels, height, width = h.shape
     size = channels * height * width
-    stride = 0 if shift is None or len(shift) == 1 else channels
     added = h if onto is None else onto.contiguous(memory_format=torch.channels_last)
     with torch.cuda.device_of(h):
         kernels.finish[cdiv(size, _BLOCK), batch](
-            h, bias, bias if shift is None else shift.contiguous(), added, gain, size, channels, stride,
-            SHIFTED=shift is not None, ADDED=onto is not None, BLOCK=_BLOCK,
-        )  # fmt: skip
+            h, bias, added, gain, size, channels, ADDED=onto is not None, BLOCK=_BLOCK, num_warps=_WARPS
+        )
     return h
 
 

@@ -10,8 +10,29 @@ import triton.language as tl
 
 
 @triton.jit
+def _shift(before, shift, channel, known):
+    """What is added to each channel before it is normalised."""
+    moved = tl.load(before + channel, mask=known, other=0.0).to(tl.float32)
+    return moved + tl.load(shift + channel, mask=known, other=0.0).to(tl.float32)
+
+
+@triton.jit
 def norm_small(
-    x, y, weight, bias, pixels, channels, width, eps, SILU: tl.constexpr, PIXELS: tl.constexpr, WIDTH: tl.constexpr
+    x,
+    y,
+    weight,
+    bias,
+    before,
+    shift,
+    shift_stride,
+    pixels,
+    channels,
+    width,
+    eps,
+    SILU: tl.constexpr,
+    SHIFTED: tl.constexpr,
+    PIXELS: tl.constexpr,
+    WIDTH: tl.constexpr,
 ):
     """Group normalisation of one group of `width` channels of one picture, which fits into one program."""
     picture, group = tl.program_id(0).to(tl.int64), tl.program_id(1)
@@ -19,6 +40,9 @@ def norm_small(
     inside = (pixel < pixels) & (channel < width)
     at = (picture * pixels + pixel) * channels + group * width + channel
     v = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
+    if SHIFTED:
+        v += _shift(before, shift + picture * shift_stride, group * width + channel, channel < width)
+    v = tl.where(inside, v, 0.0)
     count = (pixels * width).to(tl.float32)
     v = tl.where(inside, v - tl.sum(v) / count, 0.0)
     v = v / tl.sqrt(tl.sum(v * v) / count + eps)
@@ -34,29 +58,29 @@ def norm_small(
 def channel_moments(x, moments, pixels, channels, part_pixels, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
     """For one part of a picture's pixels, each channel's mean and sum of squared differences from it.
 
-    Parts are joined as by Chan, Golub and LeVeque 1983, so that no digits are lost far from zero.
+    Sums are of differences from the first pixel, so that no digits are lost far from zero.
     """
     picture, part, parts = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.num_programs(1)
     channel = tl.arange(0, CHANNELS)
-    mean = tl.zeros([CHANNELS], tl.float32)
-    squares = tl.zeros([CHANNELS], tl.float32)
+    known = channel < channels
     first = part * part_pixels
     last = tl.minimum(first + part_pixels, pixels)
+    pilot = tl.load(x + (picture * pixels + first) * channels + channel, mask=known, other=0.0).to(tl.float32)
+    sums = tl.zeros([ROWS, CHANNELS], tl.float32)
+    squares = tl.zeros([ROWS, CHANNELS], tl.float32)
     for start in range(first, last, ROWS):
         pixel = start + tl.arange(0, ROWS)
-        inside = (pixel < last)[:, None] & (channel < channels)[None, :]
+        inside = (pixel < last)[:, None] & known[None, :]
         at = (picture * pixels + pixel[:, None]) * channels + channel[None, :]
         v = tl.load(x + at, mask=inside, other=0.0).to(tl.float32)
-        before = (start - first).to(tl.float32)
-        here = tl.minimum(last - start, ROWS).to(tl.float32)
-        mean_here = tl.sum(v, 0) / here
-        v = tl.where(inside, v - mean_here[None, :], 0.0)
-        apart = mean_here - mean
-        mean += apart * (here / (before + here))
-        squares += tl.sum(v * v, 0) + apart * apart * (before * here / (before + here))
+        v = tl.where(inside, v - pilot[None, :], 0.0)
+        sums += v
+        squares += v * v
+    count = (last - first).to(tl.float32)
+    apart = tl.sum(sums, 0) / count
     at = moments + (picture * parts + part) * 2 * channels + channel
-    tl.store(at, mean, mask=channel < channels)
-    tl.store(at + channels, squares, mask=channel < channels)
+    tl.store(at, pilot + apart, mask=known)
+    tl.store(at + channels, tl.sum(squares, 0) - apart * apart * count, mask=known)
 
 
 @triton.jit
@@ -65,12 +89,16 @@ def group_factors(
     factors,
     weight,
     bias,
+    before,
+    shift,
+    shift_stride,
     pixels,
     channels,
     part_pixels,
     parts,
     width,
     eps,
+    SHIFTED: tl.constexpr,
     PARTS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
@@ -81,6 +109,10 @@ def group_factors(
     at = moments + (picture * parts + part) * 2 * channels + group * width + channel[None, :]
     mean = tl.load(at, mask=inside, other=0.0)
     squares = tl.load(at + channels, mask=inside, other=0.0)
+    moved = tl.zeros([WIDTH], tl.float32)
+    if SHIFTED:
+        moved = _shift(before, shift + picture * shift_stride, group * width + channel, channel < width)
+        mean += moved[None, :]
     here = tl.where(inside, tl.minimum(pixels - part * part_pixels, part_pixels), 0).to(tl.float32)
     count = (pixels * width).to(tl.float32)
     centre = tl.sum(here * mean) / count
@@ -88,7 +120,7 @@ def group_factors(
     variance = tl.sum(squares + here * apart * apart) / count
     known = channel < width
     factor = tl.load(weight + group * width + channel, mask=known).to(tl.float32) / tl.sqrt(variance + eps)
-    summand = tl.load(bias + group * width + channel, mask=known).to(tl.float32) - centre * factor
+    summand = tl.load(bias + group * width + channel, mask=known).to(tl.float32) + (moved - centre) * factor
     at = factors + picture * 2 * channels + group * width + channel
     tl.store(at, factor, mask=known)
     tl.store(at + channels, summand, mask=known)
@@ -111,20 +143,8 @@ def norm_apply(x, y, factors, size, channels, SILU: tl.constexpr, BLOCK: tl.cons
 
 
 @triton.jit
-def finish(
-    h,
-    bias,
-    shift,
-    onto,
-    gain,
-    size,
-    channels,
-    shift_stride,
-    SHIFTED: tl.constexpr,
-    ADDED: tl.constexpr,
-    BLOCK: tl.constexpr,
-):
-    """gain * (h + bias) + shift + onto in h's place, for `size` values of each picture."""
+def finish(h, bias, onto, gain, size, channels, ADDED: tl.constexpr, BLOCK: tl.constexpr):
+    """gain * (h + bias) + onto in h's place, for `size` values of each picture."""
     picture, first = tl.program_id(1).to(tl.int64), tl.program_id(0).to(tl.int64) * BLOCK
     i = tl.arange(0, BLOCK)
     inside = first + i < size
@@ -132,8 +152,6 @@ def finish(
     at = picture * size + first + i
     v = tl.load(h + at, mask=inside).to(tl.float32)
     v = gain * (v + tl.load(bias + channel, mask=inside).to(tl.float32))
-    if SHIFTED:
-        v += tl.load(shift + picture * shift_stride + channel, mask=inside).to(tl.float32)
     if ADDED:
         v += tl.load(onto + at, mask=inside).to(tl.float32)
     tl.store(h + at, v.to(h.dtype.element_ty), mask=inside)
