@@ -15,7 +15,7 @@ from sdedit.network.resample import FIRDown, FIRUp
 pytest.importorskip("triton", reason="the kernels are Triton's")
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
-SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 64, 33), (1, 20, 1, 1), (10, 64, 16, 16)]
+SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 20, 33), (1, 20, 1, 1), (4, 64, 8, 8)]
 TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.float16: 3e-3}
 SIZES = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}
 
@@ -34,15 +34,14 @@ def assert_close(y: torch.Tensor, expected: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("small", [1, 1 << 20])
-@pytest.mark.parametrize("shifts", [0, 1, "one each"])
-@pytest.mark.parametrize("silu", [True, False])
+@pytest.mark.parametrize(("silu", "shifts"), [(True, "none"), (False, "one"), (True, "one each")])
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("shape", SHAPES)
 def test_norm_silu_is_normalisation_and_activation(
     shape: tuple[int, ...],
     dtype: torch.dtype,
     silu: bool,
-    shifts: int | str,
+    shifts: str,
     small: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -51,8 +50,8 @@ def test_norm_silu_is_normalisation_and_activation(
     weight, bias = channels_last(1, shape[1], 1, 2, dtype=dtype)[0, :, 0].T.contiguous()
     before = channels_last(1, 2 * shape[1], 1, 1, dtype=dtype)[0, shape[1] :, 0, 0]
     shift = channels_last(shape[0] if shifts == "one each" else 1, shape[1], 2, 2)[:, :, 0, 0]
-    y = on_gpu.norm_silu(x, weight, bias, 4, 1e-6, silu, (before, shift) if shifts else None)
-    moved = x.double() + (before.double() + shift)[:, :, None, None] if shifts else x.double()
+    y = on_gpu.norm_silu(x, weight, bias, 4, 1e-6, silu, (before, shift) if shifts != "none" else None)
+    moved = x.double() + (before.double() + shift)[:, :, None, None] if shifts != "none" else x.double()
     expected = F.group_norm(moved, 4, weight.double(), bias.double(), 1e-6)
     assert_close(y, F.silu(expected) if silu else expected)
 

@@ -127,9 +127,9 @@ class Convolution(nn.Conv2d):
 
     def _packs(self, x: Tensor) -> bool:
         """Whether x can be taken with packed weights, for which there are no gradients."""
-        if x.device.type != "cpu" or x.dtype != self.weight.dtype or not torch.backends.mkldnn.is_available():
+        if torch.compiler.is_compiling() or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
             return False
-        if torch.is_grad_enabled() or torch.is_autocast_enabled("cpu") or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or x.dtype != self.weight.dtype or not torch.backends.mkldnn.is_available():
             return False
         bf16 = x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
         return bf16 or x.dtype == torch.float32
