@@ -22,9 +22,11 @@ def bench(size: int | None, batch: int, repeats: int, diffusers: bool, as_json: 
     of what 3 x 3 convolutions reach on this machine. Let nothing else run meanwhile.
     """
     from sdedit.benchmark import benchmark
-    from sdedit.network import compiled
+    from sdedit.network import compiled, on_gpu
 
     model = take_model(options).load(show_progress=True)
     if model.device.type == "cpu" and not compiled.is_available():
         click.echo("there is no C compiler (gcc) here: the network runs as steps of torch, which is slower", err=True)
+    if model.device.type == "cuda" and not on_gpu.works(model.device):
+        click.echo("Triton makes no kernels for this GPU: the network runs as torch's steps, which is slower", err=True)
     print_table(benchmark(model, size, batch, repeats, diffusers), as_json)
