@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 import torch
+from conftest import make_tiny_model
 from test_network import CHURCH_CUT_SMALL, OPTIONS, randomise
 from torch.nn import functional as F
 
 from sdedit.network import NCSNpp, NetworkConfig, compiled, norm_silu, winograd
 from sdedit.network.layers import Convolution, Normalise
+from sdedit.runtime import compile_network
 
 SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 64, 33), (1, 20, 1, 1), (10, 64, 16, 16)]
 SIZES = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}  # of a small network
@@ -258,6 +261,19 @@ def test_network_is_the_same_with_and_without_gradients(options: dict, label: tu
     plain = network(x, torch.tensor(label))
     with torch.inference_mode():
         torch.testing.assert_close(network(x, torch.tensor(label)), plain.detach(), rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.skipif(shutil.which("g++") is None, reason="there is no C++ compiler here")
+def test_the_whole_network_is_compiled_and_answers_the_same() -> None:
+    from torch._dynamo.utils import counters
+
+    model, x, sigma = make_tiny_model(), torch.rand(2, 3, 16, 16), torch.ones(1)
+    with torch.inference_mode():
+        expected = model.denoise(x, sigma)
+        compile_network(model.network)
+        counters.clear()
+        torch.testing.assert_close(model.denoise(x, sigma), expected, rtol=1e-4, atol=1e-5)
+    assert not counters["graph_break"]
 
 
 @pytest.mark.skipif(not torch.ops.mkldnn._is_mkldnn_bf16_supported(), reason="the processor has no bfloat16")

@@ -88,7 +88,8 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--compile",
             "compiled",
             is_flag=True,
-            help="Compile the network first, for each size of picture: minutes at the start; for long jobs on GPUs.",
+            help="Run the network by torch.compile instead of sdedit's own kernels: minutes at the start for each size "
+            "of picture, and slower on the machines measured so far. `sdedit bench` tells, with it and without.",
         ),
         weights_options,
     )
