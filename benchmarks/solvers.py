@@ -56,7 +56,7 @@ def main() -> None:
     parser.add_argument("photographs", type=Path)
     parser.add_argument("table", type=Path)
     parser.add_argument("--model", default="landscapes-128")
-    parser.add_argument("--device", default="cpu")
+    parser.add_argument("--device", default="cpu", help="as of sdedit paint; the table names it")
     parser.add_argument("--t0", type=float, default=0.5)
     parser.add_argument("--limit", type=int, default=400, help="guides, evenly spread over all")
     parser.add_argument("--seeds", type=int, default=1)

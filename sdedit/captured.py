@@ -37,7 +37,8 @@ class Captured:
         if torch.cuda.is_current_stream_capturing():
             return denoise(network, x, sigma)
         weight = network.stem.weight
-        key = (weight.data_ptr(), weight.dtype, x.shape, sigma.shape)
+        autocast = torch.is_autocast_enabled("cuda")
+        key = (weight.data_ptr(), weight.dtype, x.shape, x.dtype, sigma.shape, autocast)
         found = self._graphs.get(key)
         if found is not None:
             found.x.copy_(x)

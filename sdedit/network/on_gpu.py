@@ -44,18 +44,9 @@ def works(device: torch.device) -> bool:
 def norm_silu(
     x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool, shifts: tuple[Tensor, Tensor] | None
 ) -> Tensor:
-    """silu(group_norm(x + shifts)), or group_norm(x + shifts) alone.
+    """As `norm_silu.norm_silu` without gradients, of x + shifts, for an x that `takes` accepts.
 
-    Args:
-        x: (B, C, H, W) that `takes` accepts.
-        weight, bias: (C,).
-        groups: number of groups of channels, which divides C.
-        eps: what is added to the variance.
-        silu: whether the activation follows.
-        shifts: two summands for each channel, (C,) and (B, C) or (1, C).
-
-    Returns:
-        (B, C, H, W) like x.
+    shifts are two summands for each channel, (C,) and (B, C) or (1, C).
     """
     from triton import cdiv, next_power_of_2
 
