@@ -5,6 +5,7 @@ Launched one by one from Python they take longer to launch than to run, unless p
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -26,11 +27,18 @@ class _Graph(NamedTuple):
 
 
 class Captured:
-    """Evaluations D(x; sigma), captured at the first one of each shape of x and replayed at the others."""
+    """Evaluations D(x; sigma), captured at the first one of each shape of x and replayed at the others.
+
+    Threads may share one, as long as they work on one stream, such as the default one.
+    """
 
     def __init__(self) -> None:
         self._graphs: dict[tuple, _Graph | None] = {}
         self._pool: Any = None  # memory that all graphs share, since one runs at a time
+        self._lock = threading.Lock()
+
+    def __reduce__(self) -> tuple:
+        return Captured, ()  # a copy of a model, or one sent to another process, captures its own
 
     def __call__(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> Tensor:
         """denoise(network, x, sigma), for x (B, C, H, W) and sigma (B,) or (1,) on a GPU, without gradients."""
@@ -39,19 +47,20 @@ class Captured:
         weight = network.stem.weight
         autocast = torch.is_autocast_enabled("cuda")
         key = (weight.data_ptr(), weight.dtype, x.shape, x.dtype, sigma.shape, autocast)
-        found = self._graphs.get(key)
-        if found is not None:
-            found.x.copy_(x)
-            found.sigma.copy_(sigma)
-            found.graph.replay()
-            return found.d.clone()
-        d = self._one_by_one(denoise, network, x, sigma)
-        if key not in self._graphs:
-            # Only now, when all kernels have been compiled and loaded.
-            if len(self._graphs) == _MOST_GRAPHS:
-                del self._graphs[next(iter(self._graphs))]
-            self._graphs[key] = self._capture(denoise, network, x, sigma)
-        return d
+        with self._lock:
+            found = self._graphs.get(key)
+            if found is not None:
+                found.x.copy_(x)
+                found.sigma.copy_(sigma)
+                found.graph.replay()
+                return found.d.clone()
+            d = self._one_by_one(denoise, network, x, sigma)
+            if key not in self._graphs:
+                # Only now, when all kernels have been compiled and loaded.
+                if len(self._graphs) == _MOST_GRAPHS:
+                    del self._graphs[next(iter(self._graphs))]
+                self._graphs[key] = self._capture(denoise, network, x, sigma)
+            return d
 
     def _one_by_one(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> Tensor:
         try:

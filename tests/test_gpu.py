@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import copy
+import pickle
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import torch
 from conftest import make_tiny_model
@@ -147,6 +151,29 @@ def test_evaluations_replayed_are_those_made_one_by_one() -> None:
         with torch.no_grad():
             d = model.denoise(torch.zeros(1, 3, side, 16, device=DEVICE), torch.ones(1, device=DEVICE))
         assert d.isfinite().all()
+
+
+def test_a_model_can_be_copied_and_sent_to_another_process() -> None:
+    model, x, sigma = make_tiny_model(), torch.rand(1, 3, 16, 16), torch.ones(1)
+    for other in (copy.deepcopy(model), pickle.loads(pickle.dumps(model))):
+        assert torch.equal(other.denoise(x, sigma), model.denoise(x, sigma))
+
+
+@needs_gpu
+def test_threads_share_a_model() -> None:
+    model = make_tiny_model()
+    model.network.to(DEVICE).to(memory_format=torch.channels_last)
+    sigma = torch.ones(1, device=DEVICE)
+    xs = [torch.full((1, 3, 16, 16), value, device=DEVICE) for value in torch.linspace(0, 1, 50).tolist()]
+
+    def denoise(x: torch.Tensor) -> torch.Tensor:
+        with torch.inference_mode():
+            return model.denoise(x, sigma).cpu()
+
+    one_by_one = [denoise(x) for x in xs]
+    with ThreadPoolExecutor(8) as threads:
+        for d, expected in zip(threads.map(denoise, xs), one_by_one, strict=True):
+            torch.testing.assert_close(d, expected, rtol=0, atol=1e-5)
 
 
 @needs_gpu
