@@ -65,7 +65,8 @@ class ScoreModel:
         Returns:
             (B, 3, H, W) float32.
         """
-        if self.device.type == "cuda" and not torch.is_grad_enabled():
+        # A network of another kind may do what cannot be captured.
+        if x.device.type == "cuda" and not torch.is_grad_enabled() and isinstance(self.network, NCSNpp):
             return self._captured(self.preconditioning.denoise, self.network, x, sigma)
         return self.preconditioning.denoise(self.network, x, sigma)
 
