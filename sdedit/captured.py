@@ -46,7 +46,7 @@ class Captured:
             return denoise(network, x, sigma)
         weight = network.stem.weight
         autocast = torch.is_autocast_enabled("cuda")
-        key = (weight.data_ptr(), weight.dtype, x.shape, x.dtype, sigma.shape, autocast)
+        key = (denoise, weight.data_ptr(), weight.dtype, x.shape, x.dtype, sigma.shape, autocast)
         with self._lock:
             found = self._graphs.get(key)
             if found is not None:
@@ -84,7 +84,7 @@ class Captured:
                 return _Graph(graph, x, sigma, d, network.stem.weight.detach())
             except torch.OutOfMemoryError:
                 pass
-        del graph
+        del graph  # and with it what it holds
         self._release()
         return None
 
