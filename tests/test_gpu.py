@@ -7,6 +7,7 @@ import pickle
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+import test_layers
 import torch
 from conftest import make_tiny_model
 from test_network import CHURCH_CUT_SMALL, OPTIONS, randomise
@@ -15,20 +16,19 @@ from torch.nn import functional as F
 from sdedit import paint
 from sdedit.network import NCSNpp, NetworkConfig, on_gpu
 from sdedit.network.resample import FIRDown, FIRUp
+from sdedit.preconditioning import EDMPreconditioning
 
 pytest.importorskip("triton", reason="the kernels are Triton's")
 
 DEVICE = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 20, 33), (1, 20, 1, 1), (4, 64, 8, 8)]
-TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2, torch.float16: 3e-3}
-SIZES = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}
+TOLERANCES = {**test_layers.TOLERANCES, torch.float16: 3e-3}
 
 needs_gpu = pytest.mark.skipif(DEVICE.type != "cuda", reason="there is no GPU here")
 
 
 def channels_last(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
-    generator = torch.Generator().manual_seed(sum(shape))
-    return torch.randn(shape, generator=generator).to(DEVICE, dtype).to(memory_format=torch.channels_last)
+    return test_layers.channels_last(*shape, dtype=dtype).to(DEVICE)
 
 
 def assert_close(y: torch.Tensor, expected: torch.Tensor) -> None:
@@ -104,7 +104,9 @@ def test_kernels_work_on_this_gpu() -> None:
 
 
 @needs_gpu
-@pytest.mark.parametrize("config", [CHURCH_CUT_SMALL, *(NetworkConfig(**{**SIZES, **options}) for options in OPTIONS)])
+@pytest.mark.parametrize(
+    "config", [CHURCH_CUT_SMALL, *(NetworkConfig(**{**test_layers.SIZES, **options}) for options in OPTIONS)]
+)
 def test_the_network_is_that_on_a_cpu(config: NetworkConfig, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(torch.backends.cudnn, "allow_tf32", False)
     network = NCSNpp(config)
@@ -140,6 +142,8 @@ def test_evaluations_replayed_are_those_made_one_by_one() -> None:
         check(2, 32, 1)
     for parameter in model.network.parameters():  # in place, as in training
         parameter.data.mul_(0.9)
+    check(1, 16, 1)
+    model.preconditioning = EDMPreconditioning(0.3)
     check(1, 16, 1)
     model.network.body_to(torch.bfloat16)  # elsewhere
     x = torch.randn(1, 3, 16, 16, generator=generator).to(DEVICE)

@@ -28,7 +28,7 @@ class Normalise(nn.GroupNorm):
         self.silu = silu
 
     def forward(self, x: Tensor) -> Tensor:
-        if not torch.compiler.is_compiling() and norm_silu.takes(x):
+        if norm_silu.takes(x):
             return norm_silu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
         if on_gpu.takes(x):
             return self._by_kernels(x, None)

@@ -21,6 +21,7 @@ def takes(x: Tensor) -> bool:
     return (
         x.device.type == "cpu"
         and x.dtype in _TYPES
+        and not torch.compiler.is_compiling()
         and x.is_contiguous(memory_format=torch.channels_last)
         and compiled.library("norm_silu") is not None
     )
