@@ -1,6 +1,0 @@
-"""NCSN++, the U-Net of Song et al. (2021, arXiv 2011.13456), with all options of its variance-exploding models."""
-
-from sdedit.network.config import NetworkConfig
-from sdedit.network.ncsnpp import NCSNpp
-
-__all__ = ["NCSNpp", "NetworkConfig"]
