@@ -48,7 +48,7 @@ def pasted(background: Image.Image, patch: Image.Image, left: int = 0, top: int 
 
 def in_pairs(rows: list[list[Image.Image]]) -> list[list[Image.Image]]:
     """Two rows in each line of a sheet."""
-    return [sum(rows[i : i + 2], []) for i in range(0, len(rows), 2)]
+    return [[image for row in rows[i : i + 2] for image in row] for i in range(0, len(rows), 2)]
 
 
 def _at_height(image: Image.Image, side: int) -> Image.Image:
