@@ -8,7 +8,7 @@ from sdedit.diffusion.samplers import DEFAULT, GRIDS, QUALITIES, SAMPLERS, SAMPL
 
 
 def test_every_sampler_has_a_setting_that_runs() -> None:
-    assert list(SAMPLINGS) == list(SAMPLERS)
+    assert SAMPLINGS.keys() == SAMPLERS.keys()
     for name, sampling in [*SAMPLINGS.items(), *((q.sampler, q) for q in QUALITIES.values())]:
         assert sampling.sampler == name
         assert sampling.grid in GRIDS

@@ -54,7 +54,7 @@ def load_model(
     target = find_device(device)
     dtype = find_dtype(target, precision)
     source = find_model(str(name_or_path), offline, show_progress)
-    sha256 = _verified_checksum(source)
+    sha256 = verified_checksum(source)
     checkpoint = settle(read_checkpoint(source.path, raw_weights), source.published, sigma_max)
     model = build_model(checkpoint, sha256)
     model.network.body_to(dtype)
@@ -62,17 +62,6 @@ def load_model(
     if compiled:
         compile_network(model.network)
     return model
-
-
-def pull_model(name: str, show_progress: bool = False) -> Path:
-    """Download a model, compare its checksum, and return the folder or file it is kept in.
-
-    Raises:
-        SdeditError: if it cannot be downloaded, or arrives damaged.
-    """
-    source = find_model(name, show_progress=show_progress)
-    _verified_checksum(source)
-    return source.path
 
 
 def read_checkpoint(path: Path, raw_weights: bool = False) -> Checkpoint:
@@ -109,7 +98,7 @@ def _read_weights_file(path: Path, content: object, raw_weights: bool) -> Checkp
     raise SdeditError(f"{path} is not an sdedit checkpoint, and no other that it reads has a tensor {min(names)[:80]}")
 
 
-def _verified_checksum(source: Source) -> str:
+def verified_checksum(source: Source) -> str:
     """SHA-256 of the file of weights; of the checksums of its parts, one a line, where it comes in parts.
 
     Raises:

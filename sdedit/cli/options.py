@@ -8,7 +8,6 @@ from typing import Any
 
 import click
 
-from sdedit.checkpoints.models import BUILT_IN
 from sdedit.cli.types import Sigma
 from sdedit.diffusion.samplers import DEFAULT, GRIDS, QUALITIES, SAMPLINGS, Sampling, choose_sampling
 from sdedit.jobs.options import ModelChoice
@@ -75,7 +74,9 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which model is used, and where it runs."""
     return _add(
         command,
-        click.option("--model", default=BUILT_IN, show_default=True, help="Name of a model, or a checkpoint file."),
+        click.option(
+            "--model", default=ModelChoice.source, show_default=True, help="Name of a model, or a checkpoint file."
+        ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
         click.option(
             "--precision",

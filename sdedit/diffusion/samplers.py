@@ -5,7 +5,8 @@ With the denoiser D(x; sigma), each step from a level s to a lower level s' has 
     x' = D + a (x - D) + c (D - D_before) + b z,    z ~ N(0, I)
 
 where D_before belongs to the step before, from s_before to s, and a sampler is its choice of (a, b, c). Every sampler's
-last step goes to s' = 0, where x' = D: no noise is added there. With r = s'/s:
+last step goes to s' = 0, where x' = D: no noise is added there. `sdedit.diffusion.reverse_sde` takes the steps. With
+r = s'/s:
 
     euler-maruyama    a = r^2    b = sqrt(s^2 - s'^2)    Meng et al. 2021 (2108.01073), Algorithm 1;
                                                          'reverse diffusion' in Song et al. 2021 (2011.13456), app. E
@@ -96,16 +97,6 @@ SAMPLERS: dict[str, Coefficients] = {
 }
 
 GRIDS = ("uniform", "karras")
-_SAMPLERS = (
-    "euler-maruyama",
-    "euler-maruyama-t",
-    "ancestral",
-    "dpm-2m-sde",
-    "er-sde",
-    "er-sde-churn",
-    "dpm-2m",
-    "heun",
-)
 
 
 @dataclass(frozen=True)
@@ -113,7 +104,7 @@ class Sampling:
     """How the reverse SDE is solved.
 
     Attributes:
-        sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`.
+        sampler: a key of SAMPLERS.
         steps: N, the number of network evaluations, at every t0.
         grid: how they are spread over the noise levels; see `sdedit.diffusion.schedule.VESchedule.levels`.
 
@@ -126,8 +117,8 @@ class Sampling:
     grid: str
 
     def __post_init__(self) -> None:
-        if self.sampler not in _SAMPLERS:
-            raise ValueError(f"sampler must be one of {', '.join(_SAMPLERS)}, not {self.sampler!r}")
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {self.sampler!r}")
         if self.grid not in GRIDS:
             raise ValueError(f"grid must be one of {', '.join(GRIDS)}, not {self.grid!r}")
         if self.steps < 1:

@@ -67,7 +67,8 @@ class ScoreModel:
         """
         # A network of another kind may do what cannot be captured.
         if x.device.type == "cuda" and not torch.is_grad_enabled() and isinstance(self.network, NCSNpp):
-            return self._captured(self.preconditioning.denoise, self.network, x, sigma)
+            weight = self.network.stem.weight
+            return self._captured(self.preconditioning.denoise, self.network, weight, x, sigma)
         return self.preconditioning.denoise(self.network, x, sigma)
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:

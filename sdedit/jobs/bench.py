@@ -18,6 +18,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from sdedit.checkpoints.formats.diffusers import export_diffusers
 from sdedit.diffusion.device import peak_memory, precision_name, wait_for
+from sdedit.diffusion.kernels import build, triton_ops
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.samplers import DEFAULT
 from sdedit.diffusion.score_model import ScoreModel
@@ -99,6 +100,15 @@ def benchmark(
         "memory MB": "" if memory is None else round(memory / 1e6),
     }
     return rows
+
+
+def warnings(device: torch.device) -> list[str]:
+    """What a user should know of a device before numbers are believed: that it lacks what the kernels need."""
+    if device.type == "cpu" and not build.is_available():
+        return ["there is no C compiler (gcc) here: the network runs as steps of torch, which is slower"]
+    if device.type == "cuda" and not triton_ops.works(device):
+        return ["Triton makes no kernels for this GPU: the network runs as torch's steps, which is slower"]
+    return []
 
 
 def _operations(model: ScoreModel, shape: torch.Size) -> int:

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit import __version__
 from sdedit.diffusion.samplers import DEFAULT, Sampling
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_output
@@ -190,10 +189,10 @@ def _story(
 
 def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, seed: int) -> Any:
     from sdedit.diffusion.device import precision_name
-    from sdedit.io.recipe import RetouchRecipe
+    from sdedit.io.recipe import RetouchRecipe, package_version
 
     return RetouchRecipe(
-        version=__version__,
+        version=package_version(),
         model=model.name,
         checksum=model.checksum,
         guide=Path(job.picture).name,

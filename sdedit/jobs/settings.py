@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit import __version__
 from sdedit.diffusion.samplers import Sampling, choose_sampling
 from sdedit.errors import SdeditError
-from sdedit.io.recipe import Recipe
+from sdedit.io.recipe import Recipe, package_version
 from sdedit.jobs.options import PaintOptions
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Settings:
         from sdedit.diffusion.device import precision_name
 
         return Recipe(
-            version=__version__,
+            version=package_version(),
             model=model.name,
             checksum=model.checksum,
             width=size[0],

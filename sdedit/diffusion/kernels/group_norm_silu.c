@@ -87,10 +87,10 @@ static inline void group_sums(const double *sums, long n, long threads, long cha
 #define WRITE JOIN(write, TYPE)
 
 #define TYPE float
-#include "norm_silu.c"
+#include "group_norm_silu.c"
 #undef TYPE
 #define TYPE bfloat16
-#include "norm_silu.c"
+#include "group_norm_silu.c"
 
 #else
 

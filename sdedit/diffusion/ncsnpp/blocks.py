@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdedit.diffusion.layers.conv2d import Convolution
+from sdedit.diffusion.layers.conv_group_norm import conv_group_norm
 from sdedit.diffusion.layers.group_norm import Normalise
 from sdedit.diffusion.layers.resample import FIRDown
 
@@ -41,7 +42,7 @@ class ResidualBlock(nn.Module):
         h = self.norm0(x)
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
-        h = self.norm1.after(self.conv0, h, self.project(embedding))
+        h = conv_group_norm(self.conv0, self.norm1, h, self.project(embedding))
         onto = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
         return self.conv1(h, self.scale, onto=onto)
 
