@@ -20,7 +20,7 @@ Every command and its options, as `sdedit COMMAND --help` prints them.
 
 def options_page() -> str:
     """The page, as Markdown."""
-    chapters = list(_chapters(click.Context(commands, info_name="sdedit")))
+    chapters = list(_chapters(click.Context(commands, info_name="sdedit", **commands.context_settings)))
     contents = "\n".join(f"- [{name}](#{name.replace(' ', '-')})" for name, _ in chapters)
     return "\n".join([HEAD, contents + "\n", *(f"## {name}\n\n{text}" for name, text in chapters)])
 
@@ -41,10 +41,8 @@ def _chapters(context: click.Context) -> Iterator[tuple[str, str]]:
 
 
 def _escaped(text: str) -> str:
-    """Text whose stars and brackets Markdown leaves alone; code in backticks stays as it is."""
-    parts = text.split("`")
-    parts[::2] = [part.replace("*", r"\*").replace("<", r"\<") for part in parts[::2]]
-    return "`".join(parts)
+    """Text without emphasis: a star in a pattern is a star."""
+    return text.replace("*", r"\*")
 
 
 if __name__ == "__main__":
