@@ -27,7 +27,7 @@ PAGES = [
 WRITTEN = [page for page in PAGES if page.name != "options.md"]  # by hand
 ELSEWHERE = {"official-commands.md", "vp-models.md"}  # pages that come from another branch
 INSTALLATION = ("python3 -m venv ", ".venv/bin/")  # what .ci/run does, but for .venv/bin/sdedit
-TAKES_A_MINUTE = {"evaluate": ["--t0", "0.5"], "bench": ["--repeats", "1"]}  # made cheap
+CHEAP = {"evaluate": ["--t0", "0.5"], "bench": ["--repeats", "1"]}  # the last of two values counts
 
 
 def name_of(page: Path) -> str:
@@ -184,15 +184,31 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def quick(words: list[str]) -> list[str]:
-    """The same command at two steps, and with what makes others cheap."""
+@pytest.fixture(scope="module")
+def calibrated(tiny_checkpoint: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model that can suggest a t0."""
+    file = tmp_path_factory.mktemp("model") / "calibrated.safetensors"
+    words = ["models", "calibrate", str(tiny_checkpoint), str(EXAMPLES / "painted"), "-o", str(file)]
+    result = CliRunner().invoke(commands, words)
+    assert result.exit_code == 0, result.output
+    return file
+
+
+def quick(words: list[str], model: Path) -> list[str]:
+    """The same command at two steps of a tiny model, and with what makes others cheap."""
     options = {name for parameter in commands.commands[words[0]].params for name in parameter.opts}
-    cheap = ["--steps", "2"] if "--steps" in options else []
-    return [*words, *cheap, *TAKES_A_MINUTE.get(words[0], [])]
+    steps = ["--steps", "2"] if "--steps" in options else []
+    tiny = ["--model", str(model)] if "--model" in options and words[0] != "replay" else []
+    return [*words, *steps, *tiny, *CHEAP.get(words[0], [])]
 
 
-def run_line(line: str, as_written: bool) -> None:
-    """Run a line of shell: commands joined by &&, a pipe into sdedit, output into a file."""
+def run_line(line: str, model: Path | None) -> None:
+    """Run a line of shell: commands joined by &&, a pipe into sdedit, output into a file.
+
+    Args:
+        line: of a block of code.
+        model: what to paint with, quickly; None to run the line as it is written.
+    """
     lexer = shlex.shlex(line, posix=True, punctuation_chars=True)
     lexer.whitespace_split = True
     for words in _split(list(lexer), "&&"):
@@ -203,7 +219,7 @@ def run_line(line: str, as_written: bool) -> None:
         stdin = subprocess.run(before[0], capture_output=True, check=True).stdout if before else None
         *words, target = words if words[-2] == ">" else [*words, ""]
         words = [word for word in words[1:] if word != ">"]
-        result = CliRunner().invoke(commands, words if as_written else quick(words), input=stdin)
+        result = CliRunner().invoke(commands, words if model is None else quick(words, model), input=stdin)
         assert result.exit_code == 0, f"{line}\n{result.output}\n{result.exception!r}"
         if target:
             Path(target).write_bytes(result.stdout_bytes)
@@ -221,10 +237,10 @@ RUN = [page for page in WRITTEN if any(not block.why for block in blocks(page, "
 
 
 @pytest.mark.parametrize("page", RUN, ids=name_of)
-def test_commands_run(page: Path, folder: Path) -> None:
+def test_commands_run(page: Path, folder: Path, calibrated: Path) -> None:
     lines = [line for block in blocks(page, "sh") if not block.why for line in shell_lines(block.text)]
     for number, line in enumerate(lines):
-        run_line(line, as_written=page.name == "README.md" and number == 0)
+        run_line(line, None if page.name == "README.md" and number == 0 else calibrated)
 
 
 PYTHON = [(page, number) for page in WRITTEN for number in range(len(blocks(page, "python")))]
