@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdedit.diffusion.reverse_sde import Evaluation, Generators, gaussian_noise, sample
+from sdedit.diffusion.reverse_sde import Generators, Step, gaussian_noise, sample
 from sdedit.diffusion.schedule import VESchedule
 
 
@@ -33,7 +33,7 @@ def synthesise(
     generator: Generators,
     sampler: str = "euler-maruyama",
     repeats: int = 1,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Stroke-based synthesis: Algorithm 1, and with repeats K > 1 Algorithm 2.
 
@@ -41,7 +41,7 @@ def synthesise(
         model: the denoiser, such as a score model.
         guide: (B, 3, H, W) float32 in [0, 1], of any height and width; the edges are repeated to the next multiple
             the network takes, and cut off again.
-        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.levels`.
+        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.sigmas`.
         generator: source of the noise, one for the batch or one per picture.
         sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`.
         repeats: K, how often the result is perturbed and denoised; more is more realistic and less faithful.
@@ -67,7 +67,7 @@ def edit(
     generator: Generators,
     sampler: str = "euler-maruyama",
     repeats: int = 1,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Stroke-based editing and image compositing: Algorithm 3.
 
@@ -82,7 +82,7 @@ def edit(
         model: the denoiser, such as a score model.
         source: (B, 3, H, W) float32 in [0, 1], the picture with strokes or pasted parts on it.
         mask: (B, 1, H, W) in [0, 1]; 1 may change fully, 0 is kept.
-        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.levels`.
+        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.sigmas`.
         generator: as in `synthesise`, like the rest; with repeats, a grey pixel starts again from what it has become.
 
     Returns:

@@ -19,7 +19,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sdedit.diffusion.algorithms import Denoiser, pad, synthesise
-from sdedit.diffusion.reverse_sde import Evaluation, Generators
+from sdedit.diffusion.reverse_sde import Generators, Step
 from sdedit.diffusion.samplers import Sampling
 
 REPAINT = 0.75  # t0 of a pass as a share of that of the pass before
@@ -57,7 +57,7 @@ def synthesise_coarse_to_fine(
     generator: Generators,
     repeats: int = 1,
     passes: int | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Stroke-based synthesis at any size; with one pass, `sdedit.diffusion.algorithms.synthesise`.
 
@@ -86,7 +86,7 @@ def synthesise_coarse_to_fine(
     sampling = sampling_in_passes(sampling, passes)
 
     def paint(x: Tensor, t0: float) -> Tensor:
-        levels = model.schedule.levels(t0, sampling.level_count, sampling.grid)
+        levels = model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
         return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
 
     full = pad(guide, model)

@@ -24,7 +24,7 @@ class _Graph(NamedTuple):
     weight: Tensor  # keeps the memory of the network the graph reads, so that no other can come to lie there
 
 
-class Captured:
+class CUDAGraphCache:
     """Evaluations D(x; sigma), captured at the first one of each shape of x and replayed at the others.
 
     Threads may share one, as long as they work on one stream, such as the default one.
@@ -36,7 +36,7 @@ class Captured:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
-        return Captured, ()  # a copy of a model, or one sent to another process, captures its own
+        return CUDAGraphCache, ()  # a copy of a model, or one sent to another process, captures its own
 
     def __call__(self, denoise: Denoise, network: nn.Module, weight: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
         """denoise(network, x, sigma) on a GPU, without gradients.

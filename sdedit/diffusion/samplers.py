@@ -106,7 +106,7 @@ class Sampling:
     Attributes:
         sampler: a key of SAMPLERS.
         steps: N, the number of network evaluations, at every t0.
-        grid: how they are spread over the noise levels; see `sdedit.diffusion.schedule.VESchedule.levels`.
+        grid: how they are spread over the noise levels; see `sdedit.diffusion.schedule.VESchedule.sigmas`.
 
     Raises:
         ValueError: if the sampler or grid is unknown, N is below 1, or `heun` is given an even N.
@@ -127,7 +127,7 @@ class Sampling:
             raise ValueError(f"heun takes an odd number of steps, such as {self.steps - 1} or {self.steps + 1}")
 
     @property
-    def level_count(self) -> int:
+    def n_sigmas(self) -> int:
         """Noise levels above 0: N, but for `heun`, which evaluates twice in all steps but the last."""
         return (self.steps + 1) // 2 if self.sampler == "heun" else self.steps
 
@@ -135,14 +135,14 @@ class Sampling:
         return f"{self.steps} steps of {self.sampler}"
 
 
-QUALITIES = {
+PRESETS = {
     "fast": Sampling("er-sde", 10, "karras"),
     "balanced": Sampling("er-sde-churn", 20, "karras"),
     "best": Sampling("euler-maruyama", 500, "uniform"),  # the paper's own setting
 }
 
 # What each sampler gets unless told otherwise: few steps for the second order, many for the first.
-SAMPLINGS = {
+DEFAULTS = {
     "euler-maruyama": Sampling("euler-maruyama", 500, "uniform"),
     "euler-maruyama-t": Sampling("euler-maruyama-t", 500, "uniform"),
     "ancestral": Sampling("ancestral", 100, "uniform"),
@@ -153,17 +153,17 @@ SAMPLINGS = {
     "heun": Sampling("heun", 21, "karras"),
 }
 
-DEFAULT = QUALITIES["balanced"]
+DEFAULT = PRESETS["balanced"]
 
 
-def choose_sampling(
+def resolve_sampling(
     quality: str | None = None, sampler: str | None = None, steps: int | None = None, grid: str | None = None
 ) -> Sampling:
     """What a quality or a sampler means, with what is said beside it taking its place.
 
     Args:
-        quality: a key of QUALITIES; None leaves the choice to the sampler.
-        sampler: a key of SAMPLINGS; None or "auto" is that of the quality, or DEFAULT.
+        quality: a key of PRESETS; None leaves the choice to the sampler.
+        sampler: a key of DEFAULTS; None or "auto" is that of the quality, or DEFAULT.
         steps, grid: as in `Sampling`.
 
     Raises:
@@ -172,8 +172,8 @@ def choose_sampling(
     sampler = None if sampler == "auto" else sampler
     if quality is not None and sampler is not None:
         raise ValueError("quality and sampler choose the same thing; give one of them")
-    for name, known, kind in ((quality, QUALITIES, "quality"), (sampler, SAMPLINGS, "sampler")):
+    for name, known, kind in ((quality, PRESETS, "quality"), (sampler, DEFAULTS, "sampler")):
         if name is not None and name not in known:
             raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}")
-    chosen = QUALITIES[quality] if quality else SAMPLINGS[sampler] if sampler else DEFAULT
+    chosen = PRESETS[quality] if quality else DEFAULTS[sampler] if sampler else DEFAULT
     return Sampling(chosen.sampler, chosen.steps if steps is None else steps, grid or chosen.grid)

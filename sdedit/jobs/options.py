@@ -30,7 +30,7 @@ class ModelChoice:
     source: str = BUILT_IN
     device: str = "auto"
     precision: str = "auto"
-    compiled: bool = False
+    compile: bool = False
     raw_weights: bool = False
     sigma_max: float | None = None
     offline: bool = False
@@ -42,10 +42,10 @@ class ModelChoice:
             SdeditError: if there is no such model or device.
         """
         from sdedit.checkpoints.load import load_model
-        from sdedit.diffusion.device import keep_freed_memory
+        from sdedit.diffusion.device import tune_allocator
 
         options = asdict(self)
-        keep_freed_memory()
+        tune_allocator()
         return load_model(options.pop("source"), **options, show_progress=show_progress)
 
 
@@ -84,7 +84,7 @@ class PaintOptions:
     background: str = "white"
     device: str = "auto"
     precision: str = "auto"
-    compiled: bool = False
+    compile: bool = False
     raw_weights: bool = False
     sigma_max: float | None = None
     offline: bool = False

@@ -84,7 +84,7 @@ def paint_guide(
     # Only now what takes seconds: everything above can fail at once.
     from tqdm import tqdm
 
-    from sdedit.diffusion.reverse_sde import Evaluation
+    from sdedit.diffusion.reverse_sde import Step
     from sdedit.jobs.batch.engine import load_engine
     from sdedit.pipelines.animation import Animation
 
@@ -115,9 +115,9 @@ def paint_guide(
     total, hidden = engine.evaluations * len(batches), None if show_progress else True
     with tqdm(total=total, unit="step", leave=False, disable=hidden) as bar:
 
-        def on_step(evaluation: Evaluation) -> None:
+        def on_step(step: Step) -> None:
             if animation:
-                animation.add(evaluation)
+                animation.add(step)
             bar.update()
 
         results = engine.paint([Window(batches)], None, say or (lambda line: None), on_step)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from torch import Tensor
 
 from sdedit.diffusion.kernels import triton_ops
-from sdedit.diffusion.layers.conv2d import Convolution
-from sdedit.diffusion.layers.group_norm import Normalise
+from sdedit.diffusion.layers.conv2d import Conv2d
+from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 
 
-def conv_group_norm(conv: Convolution, norm: Normalise, x: Tensor, shift: Tensor) -> Tensor:
+def conv_group_norm(conv: Conv2d, norm: GroupNormSiLU, x: Tensor, shift: Tensor) -> Tensor:
     """norm(conv(x) + shift).
 
     Args:
@@ -21,7 +21,7 @@ def conv_group_norm(conv: Convolution, norm: Normalise, x: Tensor, shift: Tensor
     Returns:
         (B, C_out, H', W').
     """
-    if triton_ops.takes(x):
+    if triton_ops.supports(x):
         # Fused: the kernel reads the feature map anyway.
         assert conv.bias is not None
         return norm.by_triton(conv.without_bias(x), (conv.bias, shift))

@@ -9,7 +9,7 @@ from torch.nn import functional as F
 from sdedit.diffusion.kernels import group_norm_silu, triton_ops
 
 
-class Normalise(nn.GroupNorm):
+class GroupNormSiLU(nn.GroupNorm):
     """Group normalisation with min(channels / 4, 32) groups, or the next fewer that divide the channels, then SiLU.
 
     Statistics are taken in float32, whatever the type of x.
@@ -23,9 +23,9 @@ class Normalise(nn.GroupNorm):
         self.silu = silu
 
     def forward(self, x: Tensor) -> Tensor:
-        if group_norm_silu.takes(x):
+        if group_norm_silu.supports(x):
             return group_norm_silu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
-        if triton_ops.takes(x):
+        if triton_ops.supports(x):
             return self.by_triton(x)
         h = super().forward(x)
         return F.silu(h, inplace=not torch.is_grad_enabled()) if self.silu else h
