@@ -103,6 +103,14 @@ def test_the_page_of_options_is_what_help_says() -> None:
     assert make["PAGE"].read_text(encoding="utf-8") == make["options_page"](), "run python docs/make_options.py"
 
 
+def test_the_citation_is_of_this_version() -> None:
+    version = re.compile(r'^version(?:: | = ")([\w.]+)', re.MULTILINE)
+    found = [version.search((ROOT / name).read_text(encoding="utf-8")) for name in ("CITATION.cff", "pyproject.toml")]
+    assert found[0]
+    assert found[1]
+    assert found[0][1] == found[1][1]
+
+
 def shell_lines(text: str) -> list[str]:
     return text.replace("\\\n", " ").splitlines()
 
@@ -173,11 +181,12 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         "background.png": "painted/coast.png",
         "part.png": "walkthrough/rocky-ridge-part.png",
     }
-    for path in [*sorted((EXAMPLES / "painted").glob("*.png")), *sorted((EXAMPLES / "painted").glob("c*.jpg"))]:
-        sources[f"photos/{path.name}"] = f"painted/{path.name}"  # ten or more, as evaluate asks for
     for name, source in sources.items():
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
         (tmp_path / name).write_bytes((EXAMPLES / source).read_bytes())
+    (tmp_path / "photos").mkdir()
+    for path in sorted((EXAMPLES / "painted").glob("*-*.jpg")):  # ten or more, as evaluate asks for
+        Image.open(path).resize((32, 32)).save(tmp_path / "photos" / f"{path.stem}.png")
     Image.open(tmp_path / "strokes-layer.png").getchannel("A").save(tmp_path / "mask.png")
     (tmp_path / "examples").symlink_to(EXAMPLES)
     monkeypatch.chdir(tmp_path)
