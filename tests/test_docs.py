@@ -15,7 +15,9 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
+import sdedit
 from sdedit.cli import commands
+from sdedit.diffusion.score_model import ScoreModel
 
 ROOT = Path(__file__).parent.parent
 EXAMPLES = ROOT / "examples"
@@ -258,3 +260,18 @@ PYTHON = [(page, number) for page in WRITTEN for number in range(len(blocks(page
 @pytest.mark.parametrize(("page", "number"), PYTHON, ids=lambda value: getattr(value, "name", value))
 def test_python_compiles(page: Path, number: int) -> None:
     compile(blocks(page, "python")[number].text, page.name, "exec")
+
+
+RUNNING_PYTHON = {ROOT / "docs" / "python.md": (2, 3)}  # the others ask for functions that are being written
+
+
+@pytest.mark.parametrize(
+    ("page", "number"),
+    [(page, number) for page, numbers in RUNNING_PYTHON.items() for number in numbers],
+    ids=lambda value: getattr(value, "name", value),
+)
+def test_python_runs(
+    page: Path, number: int, folder: Path, tiny_model: ScoreModel, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sdedit, "load_model", lambda *arguments, **options: tiny_model)
+    exec(compile(blocks(page, "python")[number].text, page.name, "exec"), {})
