@@ -18,7 +18,7 @@ class SomeFailedError(SdeditError):
 
 
 class InterruptedWorkError(SdeditError):
-    """Work that a signal ended in good order; `code` is the exit code that says so."""
+    """Interrupted by a signal after a clean shutdown; `code` is the exit code that says so."""
 
     def __init__(self, sentence: str, code: int) -> None:
         super().__init__(sentence)

@@ -49,7 +49,7 @@ def build_model(checkpoint: Checkpoint, sha256: str) -> ScoreModel:
     """A model with its own float32 copy of the weights, so that the file may change or go afterwards.
 
     Args:
-        checkpoint: with everything known, as from `settle`.
+        checkpoint: with everything known, as from `complete`.
         sha256: of the file.
 
     Raises:

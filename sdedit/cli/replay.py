@@ -39,6 +39,6 @@ def replay(
 
     from sdedit.jobs.replay import replay_picture
 
-    tell = None if quiet else say
-    results = replay_picture(picture, guide, output, model, device, offline, overwrite, tell, show_progress=not quiet)
+    log = None if quiet else say
+    results = replay_picture(picture, guide, output, model, device, offline, overwrite, log, show_progress=not quiet)
     print_results(results, as_json, "nothing was written")

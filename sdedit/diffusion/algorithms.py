@@ -59,7 +59,7 @@ def synthesise(
 
 
 @torch.inference_mode()
-def edit(
+def inpaint(
     model: Denoiser,
     source: Tensor,
     mask: Tensor,

@@ -21,7 +21,7 @@ class _Graph(NamedTuple):
     x: Tensor
     sigma: Tensor
     d: Tensor
-    weight: Tensor  # keeps the memory of the network the graph reads, so that no other can come to lie there
+    weight: Tensor  # the network's: holds a reference so that the address cannot be reused
 
 
 class CUDAGraphCache:

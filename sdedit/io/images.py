@@ -18,7 +18,7 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than a picture
 
 
-def open_picture(file: BinaryIO, name: str, background: str = "white") -> Image.Image:
+def open_image(file: BinaryIO, name: str, background: str = "white") -> Image.Image:
     """Read a PNG, JPEG, WebP, TIFF, BMP or GIF (its first frame) as 8-bit sRGB, the right way up.
 
     Args:
@@ -32,8 +32,8 @@ def open_picture(file: BinaryIO, name: str, background: str = "white") -> Image.
     return _decode(file, name, lambda picture: to_srgb(picture, name, background))
 
 
-def open_unconverted(file: BinaryIO, name: str) -> Image.Image:
-    """Read a picture the right way up, its pixels as they are; arguments and errors as in `open_picture`."""
+def open_raw(file: BinaryIO, name: str) -> Image.Image:
+    """Read a picture the right way up, its pixels as they are; arguments and errors as in `open_image`."""
     return _decode(file, name, lambda picture: picture)
 
 

@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES, reason
-from sdedit.io.images import open_picture
+from sdedit.io.files import IMAGE_SUFFIXES, reason
+from sdedit.io.images import open_image
 from sdedit.io.tensors import to_float
 
 Item = TypeVar("Item")
@@ -69,7 +69,7 @@ def _load_named(path: Path, shortest: int) -> tuple[list[tuple[str, Picture]], l
     named, bad = [], []
     for name, file in photograph_files(path):
         try:
-            picture = open_picture(file, name)
+            picture = open_image(file, name)
         except SdeditError:
             bad.append(name)
             continue
@@ -91,14 +91,14 @@ def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
     """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
+            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
                 yield str(file), io.BytesIO(file.read_bytes())
         return
     try:
         with tarfile.open(path) as archive:
             members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda member: member.name)
             for member in members:
-                if Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
+                if Path(member.name).suffix.lower() in IMAGE_SUFFIXES:
                     file_in_tar = archive.extractfile(member)
                     assert file_in_tar is not None
                     yield member.name, io.BytesIO(file_in_tar.read())

@@ -99,7 +99,7 @@ class RetouchRecipe(Recipe):
     scale: float | None = None
 
 
-def save_picture(picture: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, **metadata: Any) -> None:
+def save_image(picture: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, **metadata: Any) -> None:
     """Write a picture in the format of a file name's suffix; PNG files carry the recipe.
 
     `metadata` are what Pillow's `save` takes: icc_profile, exif.

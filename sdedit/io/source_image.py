@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from sdedit.io.images import open_unconverted, to_srgb
+from sdedit.io.images import open_raw, to_srgb
 
 _AS_IT_IS = ("L", "LA", "RGB", "RGBA")
 _SRGB = b""
@@ -18,7 +18,7 @@ _LAYOUT_TAGS = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *ra
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceImage:
     """A picture whose pixels are kept wherever an edit leaves them alone.
 
     Attributes:
@@ -34,6 +34,27 @@ class Source:
     exif: bytes | None = None
     name: str = "the picture"
     note: str = ""
+
+    @classmethod
+    def from_image(cls, picture: Image.Image, name: str = "the picture") -> SourceImage:
+        """A picture, the right way up, as a source."""
+        tags = picture.getexif()
+        for tag in _LAYOUT_TAGS & tags.keys():
+            del tags[tag]
+        exif = tags.tobytes() if tags else None
+        profile = picture.info.get("icc_profile")
+        note = ""
+        if picture.mode in ("P", "PA", "1") or "transparency" in picture.info:
+            grey = picture.mode in ("1", "L")
+            see_through = picture.mode == "PA" or "transparency" in picture.info
+            picture = picture.convert(("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB"))
+        elif picture.mode not in _AS_IT_IS:
+            note = f"{name} has {picture.mode} pixels; the result is 8-bit sRGB"
+            picture, profile = to_srgb(picture, name), None
+        # No metadata but what is kept on purpose.
+        plain = Image.frombytes(picture.mode, picture.size, picture.tobytes())
+        source = cls(plain, profile, exif, name, note)
+        return source if profile is None or _works_both_ways(source) else cls(plain, None, exif, name, note)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -73,7 +94,7 @@ class Source:
             colours: (H, W, 1 or 3) uint8, of the whole picture.
         """
         left, top, right, bottom = box
-        part = Source(self.picture.crop(box)).with_colours(colours[top:bottom, left:right])
+        part = SourceImage(self.picture.crop(box)).with_colours(colours[top:bottom, left:right])
         if self.profile:
             part.info["icc_profile"] = self.profile
         return to_srgb(part, self.name)
@@ -86,13 +107,13 @@ class Source:
         return channels.reshape(*channels.shape[:2], -1)
 
 
-def open_source(file: BinaryIO, name: str) -> Source:
+def open_source(file: BinaryIO, name: str) -> SourceImage:
     """Read a PNG, JPEG, WebP, TIFF, BMP or GIF; palettes become colours, CMYK and more than 8 bits 8-bit sRGB.
 
     Raises:
         SdeditError: if the file is not a whole picture of at most 178 million pixels.
     """
-    return as_source(open_unconverted(file, name), name)
+    return SourceImage.from_image(open_raw(file, name), name)
 
 
 def open_layer(file: BinaryIO, name: str) -> Image.Image:
@@ -100,34 +121,14 @@ def open_layer(file: BinaryIO, name: str) -> Image.Image:
     source = open_source(file, name)
     box = (0, 0, *source.size)
     colours = Image.fromarray(np.repeat(source.colours(), 3 // source.colours().shape[2], axis=2))
-    layer = Source(colours, source.profile if source.colour_mode == "RGB" else None, name=name)
+    layer = SourceImage(colours, source.profile if source.colour_mode == "RGB" else None, name=name)
     layer_srgb = layer.srgb(box, layer.colours())
     if source.has_alpha:
         layer_srgb.putalpha(source.picture.getchannel("A"))
     return layer_srgb
 
 
-def as_source(picture: Image.Image, name: str = "the picture") -> Source:
-    """A picture, the right way up, as a source."""
-    tags = picture.getexif()
-    for tag in _LAYOUT_TAGS & tags.keys():
-        del tags[tag]
-    exif = tags.tobytes() if tags else None
-    profile = picture.info.get("icc_profile")
-    note = ""
-    if picture.mode in ("P", "PA", "1") or "transparency" in picture.info:
-        grey = picture.mode in ("1", "L")
-        see_through = picture.mode == "PA" or "transparency" in picture.info
-        picture = picture.convert(("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB"))
-    elif picture.mode not in _AS_IT_IS:
-        note = f"{name} has {picture.mode} pixels; the result is 8-bit sRGB"
-        picture, profile = to_srgb(picture, name), None
-    plain = Image.frombytes(picture.mode, picture.size, picture.tobytes())  # no metadata but what is kept on purpose
-    source = Source(plain, profile, exif, name, note)
-    return source if profile is None or _works_both_ways(source) else Source(plain, None, exif, name, note)
-
-
-def _works_both_ways(source: Source) -> bool:
+def _works_both_ways(source: SourceImage) -> bool:
     assert source.profile is not None
     mode = source.colour_mode
     try:

@@ -13,7 +13,7 @@ def to_tensor(picture: Image.Image) -> Tensor:
     return torch.from_numpy(np.array(picture.convert("RGB"))).permute(2, 0, 1).float().div_(255)
 
 
-def to_picture(tensor: Tensor) -> Image.Image:
+def to_image(tensor: Tensor) -> Image.Image:
     """(3, H, W) in [0, 1] -> RGB picture, values rounded to 8 bits."""
     levels = tensor.detach().float().clamp(0, 1).mul(255).round().to("cpu", torch.uint8)
     return Image.fromarray(levels.permute(1, 2, 0).numpy())

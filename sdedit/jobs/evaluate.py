@@ -10,8 +10,8 @@ from typing import Any
 from sdedit.diffusion.samplers import DEFAULT, Sampling
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_table
-from sdedit.io.outputs import find_outputs
-from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
+from sdedit.io.outputs import plan_outputs
+from sdedit.jobs.options import DEFAULT_MODEL, ModelOptions
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class EvaluateJob:
     limit: int | None = None
     seed: int = 0
     sampling: Sampling = DEFAULT
-    model: ModelChoice = DEFAULT_MODEL
+    model: ModelOptions = DEFAULT_MODEL
     overwrite: bool = False
 
 
@@ -47,12 +47,12 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
 
     if job.plot:
         check_plotting()
-    table_file = find_outputs(job.output, Path("evaluation.csv"), [], [".csv"], overwrite=job.overwrite)[0]
+    table_file = plan_outputs(job.output, Path("evaluation.csv"), [], [".csv"], overwrite=job.overwrite)[0]
     if table_file is None:
         raise SdeditError("an evaluation is not written to standard output; name a .csv file")
     plot_file = table_file.with_suffix(".png")
     if job.plot:
-        find_outputs(str(plot_file), plot_file, [], [".png"], overwrite=job.overwrite)
+        plan_outputs(str(plot_file), plot_file, [], [".png"], overwrite=job.overwrite)
 
     from tqdm import tqdm
 
@@ -124,12 +124,12 @@ def measure_edit(edited: Path, source: Path, mask: Path, say: Callable[[str], ob
     import torch
 
     from sdedit.evaluation.distances import masked_lpips
-    from sdedit.io.images import open_picture
+    from sdedit.io.images import open_image
     from sdedit.io.tensors import to_tensor
     from sdedit.pipelines.mask import mask_values
 
-    before, after = (open_picture(*open_input(str(file))) for file in (source, edited))
-    free = open_picture(*open_input(str(mask)), background="black")
+    before, after = (open_image(*open_input(str(file))) for file in (source, edited))
+    free = open_image(*open_input(str(mask)), background="black")
     for picture, file in ((after, edited), (free, mask)):
         if picture.size != before.size:
             raise SdeditError(

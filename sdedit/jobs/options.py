@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 from sdedit.checkpoints.models import BUILT_IN
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES
-from sdedit.io.outputs import find_outputs
+from sdedit.io.files import IMAGE_SUFFIXES
+from sdedit.io.outputs import plan_outputs
 
 if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 MOST_VARIANTS = 10_000
 MOST_PASSES = 12
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
-_OUTPUT_SUFFIXES = PICTURE_SUFFIXES - {".gif"}
+_OUTPUT_SUFFIXES = IMAGE_SUFFIXES - {".gif"}
 
 
 @dataclass(frozen=True)
-class ModelChoice:
+class ModelOptions:
     """The arguments of `sdedit.load_model`, kept until the model is needed: loading takes seconds."""
 
     source: str = BUILT_IN
@@ -49,7 +49,7 @@ class ModelChoice:
         return load_model(options.pop("source"), **options, show_progress=show_progress)
 
 
-DEFAULT_MODEL = ModelChoice()
+DEFAULT_MODEL = ModelOptions()
 
 
 @dataclass(frozen=True)
@@ -161,7 +161,7 @@ def output_files(guide: str, output: str | None, options: PaintOptions) -> list[
         SdeditError: if any of them cannot or must not be written.
     """
     source = Path("guide.png" if guide == "-" else guide)
-    return find_outputs(
+    return plan_outputs(
         output,
         source.with_name(f"{source.stem}-painted.png"),
         [guide],

@@ -7,12 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from sdedit.errors import SdeditError
-from sdedit.io.outputs import find_animation
+from sdedit.io.outputs import plan_animation
 from sdedit.jobs.batch.folder import paint_folder
 from sdedit.jobs.batch.listing import read_list
 from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
 from sdedit.jobs.settings import load_job_model
-from sdedit.jobs.tasks import Item, PaintedFile, Tally
+from sdedit.jobs.tasks import PaintedFile, Tally, Task
 
 
 def run_paint_job(
@@ -37,17 +37,17 @@ def run_paint_job(
         SdeditError: if anything given cannot be used, or the only guide cannot be painted.
         SomeFailedError: if some of many guides could not be painted.
     """
-    tell, show = (None, False) if quiet else (say, True)
+    log, show = (None, False) if quiet else (say, True)
     if is_one_guide(guides, list_file, options):
-        yield from paint_guide(guides[0], output, options, tell, show)
+        yield from paint_guide(guides[0], output, options, log, show)
         return
     folder = output_folder(guides, output, options)
     tally = Tally()
-    for result in paint_folder(guides, read_list(list_file), folder, options, tell, show):
+    for result in paint_folder(guides, read_list(list_file), folder, options, log, show):
         tally.add(result)
         yield result
-    if tell:
-        tell(tally.summary())
+    if log:
+        log(tally.summary())
     tally.raise_for_failures(folder, say)
 
 
@@ -71,7 +71,7 @@ def paint_guide(
     """
     options.check()
     files = output_files(guide, output, options)
-    film = find_animation(options.animate, files, [guide], options.overwrite)
+    animation_path = plan_animation(options.animate, files, [guide], options.overwrite)
     there = {file for file in files if file is not None and options.skip_existing and file.exists()}
     yield from (PaintedFile(guide, str(file), "skipped") for file in files if file in there)
     if there == set(files):
@@ -81,7 +81,7 @@ def paint_guide(
 
     opened = read_guide(guide, options.background)
 
-    # Only now what takes seconds: everything above can fail at once.
+    # Slow imports last: everything above fails fast.
     from tqdm import tqdm
 
     from sdedit.diffusion.reverse_sde import Step
@@ -99,11 +99,11 @@ def paint_guide(
     settings, model = engine.settings, engine.model
     fitted = opened.at(settings.size)
     animation = None
-    if film is not None:
+    if animation_path is not None:
         animation = Animation(fitted.picture, engine.evaluations, options.animate_every, options.animate_state)
     seed = draw_seed() if options.seed is None else options.seed
-    items = [Item(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
-    batches = make_batches([(item, fitted) for item in items], set(items), model.size_multiple, options.batch or 1)
+    tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
+    batches = make_batches([(task, fitted) for task in tasks], set(tasks), model.size_multiple, options.batch or 1)
     if say:
         (width, height), original = fitted.picture.size, opened.picture.size
         resized = "" if original == (width, height) else f" (guide {original[0]}x{original[1]})"
@@ -126,5 +126,5 @@ def paint_guide(
                 if result.error:
                     raise SdeditError(result.error)
                 yield result
-    if film and animation:
-        animation.write(film)
+    if animation_path and animation:
+        animation.write(animation_path)

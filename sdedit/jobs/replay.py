@@ -11,7 +11,7 @@ from sdedit.jobs.batch.batches import Batch, Guide, Window, read_guide
 from sdedit.jobs.batch.engine import load_engine
 from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
 from sdedit.jobs.options import PaintOptions, output_files
-from sdedit.jobs.tasks import Item, PaintedFile
+from sdedit.jobs.tasks import PaintedFile, Task
 
 _MOST_TOGETHER = 4096  # a batch beyond this is no recipe of ours
 
@@ -79,9 +79,9 @@ def replay_picture(
         )
     if say and opened.checksum != recipe.guide_checksum:
         say(f"{path} is not the guide that {picture} was painted from, or has changed since")
-    item = Item(path, file, recipe.seed, recipe.folder_seed)
+    task = Task(path, file, recipe.seed, recipe.folder_seed)
     fitted = opened.at((recipe.width, recipe.height))
-    company = [(Item(path, None, recipe.seed), fitted)] * (recipe.batch - 1)
+    padding = [(Task(path, None, recipe.seed), fitted)] * (recipe.batch - 1)
     if say:
         say(
             f"{engine.model.name}: {recipe.width}x{recipe.height} px, t0 {recipe.t0:.4g}, sigma(t0) "
@@ -89,7 +89,7 @@ def replay_picture(
         )
     from tqdm import tqdm
 
-    window = Window([Batch([(item, fitted), *company], {item})])
+    window = Window([Batch([(task, fitted), *padding], {task})])
     with tqdm(total=engine.evaluations, unit="step", leave=False, disable=None if show_progress else True) as bar:
         for result in engine.paint([window], None, say or (lambda line: None), lambda step: bar.update()):
             if result.error:

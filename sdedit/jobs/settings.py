@@ -19,7 +19,7 @@ _DEFAULT_T0 = 0.5
 
 
 @dataclass(frozen=True)
-class Settings:
+class Resolved:
     """How the pictures of a job are painted with the model it has: options with every default settled."""
 
     t0: float
@@ -97,7 +97,7 @@ def load_job_model(options: PaintOptions, device: str, show_progress: bool) -> S
     )
 
 
-def settle(options: PaintOptions, model: ScoreModel) -> Settings:
+def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
     """Options with the defaults of a model.
 
     Raises:
@@ -121,7 +121,7 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
         sigma = model.schedule.sigma(t0)
     except ValueError as error:
         raise SdeditError(str(error)) from error
-    return Settings(
+    return Resolved(
         t0=t0,
         sigma=sigma,
         sampling=sampling,
@@ -135,7 +135,7 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
     )
 
 
-def warnings(settings: Settings, model: ScoreModel) -> list[str]:
+def warnings(settings: Resolved, model: ScoreModel) -> list[str]:
     """What a user should know before painting: what the model's file left open, and steps that are too few."""
     lines = [f"{model.name}: {note}" for note in model.notes]
     stable_steps = math.floor(2 * model.schedule.log_ratio * settings.t0) + 1

@@ -1,4 +1,4 @@
-"""One picture of a job: what is to be painted, and what became of it."""
+"""One image of a job: the task, and its result."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _MOST_LISTED = 50
 
 
 @dataclass(frozen=True)
-class Item:
+class Task:
     """One picture to paint; `output` None stands for standard output."""
 
     path: str
@@ -25,7 +25,7 @@ class Item:
 
 @dataclass(frozen=True)
 class PaintedFile:
-    """One picture of a job.
+    """The result of one image of a job.
 
     Attributes:
         input: file of the guide, "-" for standard input.
@@ -44,8 +44,8 @@ class PaintedFile:
     error: str | None = None
 
     @classmethod
-    def failure(cls, item: Item, error: str) -> PaintedFile:
-        return cls(item.path, str(item.output or "-"), "failed", error=" ".join(error.split()))
+    def failure(cls, task: Task, error: str) -> PaintedFile:
+        return cls(task.path, str(task.output or "-"), "failed", error=" ".join(error.split()))
 
     def to_json(self) -> str:
         """One line: the fields, with those of the recipe among them."""

@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.io.files import write_atomically
-from sdedit.io.tensors import to_picture, to_tensor
+from sdedit.io.tensors import to_image, to_tensor
 
 STATES = ("x", "D")
 _FRAME, _REST = 80, 1200  # milliseconds a frame stands; and the guide and the result
@@ -59,7 +59,7 @@ class Animation:
             if self._noise is None:
                 self._noise = (x - to_tensor(self._guide)) / step.sigma
             self._levels.append(step.sigma)
-            self._back.append(to_picture(x if self._state == "x" else d))
+            self._back.append(to_image(x if self._state == "x" else d))
         self._seen += 1
         self._last = step.denoised
 
@@ -74,10 +74,10 @@ class Animation:
         assert self._noise is not None
         if result is None:
             width, height = self._guide.size
-            result = to_picture(_at_size(self._last[:1], height, width)[0])
+            result = to_image(_at_size(self._last[:1], height, width)[0])
         guide = to_tensor(self._guide)
         first_way = self._levels.index(min(self._levels)) + 1  # a repeat starts from high noise again
-        there = [to_picture(guide + sigma * self._noise) for sigma in reversed(self._levels[:first_way])]
+        there = [to_image(guide + sigma * self._noise) for sigma in reversed(self._levels[:first_way])]
         way = [*there, *self._back]
         # The first state is the end of the way there, the last D the result; Pillow would drop some of the doubles.
         way = [frame for frame, after in pairwise([*way, result]) if frame != after]

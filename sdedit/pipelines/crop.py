@@ -17,7 +17,7 @@ def bounding_box(mask: np.ndarray) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def region_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box:
+def crop_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box:
     """Surround a box with context, inside a picture.
 
     Args:
@@ -25,7 +25,8 @@ def region_box(box: Box, size: tuple[int, int], context: float, least: int) -> B
         size: width and height of the picture.
         context: what is added on each side, as a share of the box's own width and height.
         least: the region has at least this many pixels a side, where the picture has: below the model's native size
-            the picture would only be enlarged. And at least half its other side, since models know no ribbons.
+            the picture would only be enlarged. And at least half its other side: very narrow crops are outside the
+            training distribution.
 
     Returns:
         The region, moved inwards where it would reach beyond the picture.
@@ -47,7 +48,7 @@ def _place(centre: float, side: float, whole: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Crop:
     """Where the model works.
 
     Attributes:
@@ -64,12 +65,12 @@ class Plan:
         return min(self.box[2] - self.box[0], self.box[3] - self.box[1]) / min(self.size)
 
 
-def plan_region(mask: np.ndarray, native_size: int, size: int | None, context: float) -> Plan:
+def plan_crop(mask: np.ndarray, native_size: int, size: int | None, context: float) -> Crop:
     """Where the model works for a mask (H, W); `size` is the region's shorter side there, None the native one.
 
     Raises:
         ValueError: if the region cannot be painted at that size.
     """
     shorter = size or native_size
-    box = region_box(bounding_box(mask), (mask.shape[1], mask.shape[0]), context, shorter)
-    return Plan(box, working_size((box[2] - box[0], box[3] - box[1]), shorter))
+    box = crop_box(bounding_box(mask), (mask.shape[1], mask.shape[0]), context, shorter)
+    return Crop(box, working_size((box[2] - box[0], box[3] - box[1]), shorter))

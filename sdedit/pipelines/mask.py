@@ -23,7 +23,7 @@ def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
     return np.where(distance <= pixels, mask[rows, columns], mask)
 
 
-def fade(mask: np.ndarray, pixels: float) -> np.ndarray:
+def feather(mask: np.ndarray, pixels: float) -> np.ndarray:
     """Weights (H, W) in [0, 1] of what is painted: 0 outside the mask, rising smoothly over so many pixels inside it.
 
     Where the mask is too narrow for that, they rise faster, to 1 in the middle of its widest part. The edge of the

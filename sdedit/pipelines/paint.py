@@ -14,7 +14,7 @@ from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import resolve_sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.images import fit_guide, working_size
-from sdedit.io.tensors import to_picture, to_tensor
+from sdedit.io.tensors import to_image, to_tensor
 
 Guide = TypeVar("Guide", Tensor, Image.Image)
 
@@ -69,5 +69,5 @@ def paint(
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(batch))]
     painted = synthesise_coarse_to_fine(model, batch, t0, sampling, generators, repeats, passes, on_step)
     if isinstance(guide, Image.Image):
-        return to_picture(painted[0])
+        return to_image(painted[0])
     return painted.reshape(guide.shape)

@@ -23,12 +23,12 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES, PIPE, reason
+from sdedit.io.files import IMAGE_SUFFIXES, PIPE, reason
 from sdedit.io.outputs import numbered
-from sdedit.jobs.tasks import Item
+from sdedit.jobs.tasks import Task
 
 
-class Source(NamedTuple):
+class GuideFile(NamedTuple):
     """One guide of a job: its file, its relative path, and that of its picture."""
 
     path: str
@@ -40,28 +40,28 @@ class Source(NamedTuple):
 class Listing:
     """The guides of a job in their order, each of them `variants` times."""
 
-    sources: Sequence[Source]
+    guides: Sequence[GuideFile]
     output: Path
     variants: int
     unreadable: Sequence[tuple[str, str]] = ()  # folders, and why
 
     def __len__(self) -> int:
-        return len(self.sources) * self.variants
+        return len(self.guides) * self.variants
 
-    def items(self, start: int, stop: int, folder_seed: int) -> list[Item]:
+    def tasks(self, start: int, stop: int, folder_seed: int) -> list[Task]:
         """The pictures of a range of numbers, variants of a guide side by side."""
-        items = []
+        tasks = []
         for number in range(start, min(stop, len(self))):
-            source, variant = self.sources[number // self.variants], number % self.variants
+            source, variant = self.guides[number // self.variants], number % self.variants
             target = Path(self.output, source.target)
             if self.variants > 1:
                 target = numbered(target, variant)
-            items.append(Item(source.path, target, seed_of(folder_seed, source.relative, variant), folder_seed))
-        return items
+            tasks.append(Task(source.path, target, seed_of(folder_seed, source.relative, variant), folder_seed))
+        return tasks
 
     def digest(self) -> str:
         """The same for every process that has the same list."""
-        names = "\n".join([str(self.output), str(self.variants), *(source.target for source in self.sources)])
+        names = "\n".join([str(self.output), str(self.variants), *(source.target for source in self.guides)])
         return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
@@ -169,7 +169,7 @@ def _walk(
                 if os.path.realpath(entry.path) != own:
                     waiting.append((entry.path, relative + "/"))
                 continue
-            wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in PICTURE_SUFFIXES
+            wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
             if wanted and entry.is_file():  # a pipe or a device would be waited for without end
                 found.append((relative, os.path.normpath(entry.path)))
     return ((path, relative) for relative, path in sorted(found))
@@ -180,19 +180,19 @@ def _kept_path(line: str) -> str:
     return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
 
 
-def _with_targets(found: dict[str, str]) -> list[Source]:
+def _with_targets(found: dict[str, str]) -> list[GuideFile]:
     """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
     """
     short = {path: posixpath.splitext(relative)[0] + ".png" for path, relative in found.items()}
     wanted = Counter(target.casefold() for target in short.values())
-    sources: dict[str, Source] = {}
+    sources: dict[str, GuideFile] = {}
     for path, relative in found.items():
         target = short[path]
         if wanted[target.casefold()] > 1 and relative != target:
             target = relative + ".png"
-        source = Source(path, relative, target)
+        source = GuideFile(path, relative, target)
         other = sources.setdefault(target, source)
         if other is not source:
             raise SdeditError(
@@ -202,7 +202,7 @@ def _with_targets(found: dict[str, str]) -> list[Source]:
     return list(sources.values())
 
 
-def _refuse_guides_as_pictures(sources: list[Source], output: Path, variants: int) -> None:
+def _refuse_guides_as_pictures(sources: list[GuideFile], output: Path, variants: int) -> None:
     """No picture may replace a guide."""
     real: dict[str, str] = {}  # of folders: there are few of them
 
