@@ -31,7 +31,7 @@ class PublishedModel:
     domain: str
     size: int
     sigma_max: float
-    levels: int  # N, noise levels of the SDE it was trained with
+    num_scales: int  # N, noise levels of the SDE it was trained with
     ema: float  # decay of the moving average of the weights
     parameters: int
     noise_input: str  # what the network is told: "sigma", or the "index" of a level, 0 the highest
@@ -72,11 +72,11 @@ def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: 
     elif checkpoint.preconditioning is None:
         # The network knows its own levels by their numbers, whatever sigma(t) is asked to mean.
         trained = in_file or checkpoint.schedule
-        levels = checkpoint.levels or (twins[0].levels if twins else None)
-        if levels is None:
-            levels = 1000
+        num_scales = checkpoint.num_scales or (twins[0].num_scales if twins else None)
+        if num_scales is None:
+            num_scales = 1000
             checkpoint.notes.append("the number of noise levels is assumed to be 1000")
-        checkpoint.preconditioning = VEIndexPreconditioning(trained.sigma_min, trained.sigma_max, levels)
+        checkpoint.preconditioning = VEIndexPreconditioning(trained.sigma_min, trained.sigma_max, num_scales)
     if published:
         about = {name: getattr(published, name) for name in ("name", "domain", "licence")}
         checkpoint.card = {**about, "source": published.hub or published.page, **checkpoint.card}

@@ -12,18 +12,25 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdedit.diffusion.algorithms import pad, synthesise
-from sdedit.diffusion.reverse_sde import Evaluation, Generators
+from sdedit.diffusion.algorithms import Denoiser, pad, synthesise
+from sdedit.diffusion.reverse_sde import Generators, Step
 from sdedit.diffusion.samplers import Sampling
-from sdedit.diffusion.score_model import ScoreModel
 
 REPAINT = 0.75  # t0 of a pass as a share of that of the pass before
 _CLOSE = 0.1  # octaves above the native size that need no pass of their own
+
+
+class SizedDenoiser(Denoiser, Protocol):
+    """A denoiser that was trained on pictures of one height and width, in pixels."""
+
+    @property
+    def native_size(self) -> int: ...
 
 
 def pass_count(shorter_side: int, native_size: int) -> int:
@@ -43,19 +50,19 @@ def sampling_in_passes(sampling: Sampling, passes: int) -> Sampling:
 
 @torch.inference_mode()
 def synthesise_coarse_to_fine(
-    model: ScoreModel,
+    model: SizedDenoiser,
     guide: Tensor,
     t0: float,
     sampling: Sampling,
     generator: Generators,
     repeats: int = 1,
     passes: int | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Stroke-based synthesis at any size; with one pass, `sdedit.diffusion.algorithms.synthesise`.
 
     Args:
-        model: the score model.
+        model: the denoiser, such as a score model.
         guide: (B, 3, H, W) float32 in [0, 1].
         t0: start time of the first pass, in (0, 1]; each further one at `REPAINT` times the time before.
         sampling: how the reverse SDE is solved; see `sampling_in_passes`.
@@ -79,7 +86,7 @@ def synthesise_coarse_to_fine(
     sampling = sampling_in_passes(sampling, passes)
 
     def paint(x: Tensor, t0: float) -> Tensor:
-        levels = model.schedule.levels(t0, sampling.level_count, sampling.grid)
+        levels = model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
         return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
 
     full = pad(guide, model)
@@ -94,7 +101,7 @@ def synthesise_coarse_to_fine(
     return painted[..., :height, :width]
 
 
-def _coarse_sizes(height: int, width: int, model: ScoreModel, passes: int) -> list[tuple[int, int]]:
+def _coarse_sizes(height: int, width: int, model: SizedDenoiser, passes: int) -> list[tuple[int, int]]:
     """(height, width) of each pass but the last, multiples of what the network takes."""
     multiple = model.size_multiple
     ratio = model.native_size / min(height, width)

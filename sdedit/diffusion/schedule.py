@@ -72,7 +72,7 @@ class VESchedule:
         times = torch.where(sigmas > 0, torch.log(sigmas / self.sigma_min) / self.log_ratio, 0.0).clamp(0, 1)
         return times if isinstance(sigma, Tensor) else float(times)
 
-    def levels(self, t0: float, steps: int, grid: str = "uniform") -> Tensor:
+    def sigmas(self, t0: float, steps: int, grid: str = "uniform") -> Tensor:
         """Noise levels from sigma(t0) to 0.
 
         Args:

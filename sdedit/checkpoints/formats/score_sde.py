@@ -63,7 +63,7 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool) -> Checkpoint:
     """
     model, shadow = _split(path, content)
     tensors = {name.removeprefix("module."): tensor for name, tensor in model.items()}
-    schedule, levels = _schedule(path, tensors.pop("sigmas", None))
+    schedule, num_scales = _schedule(path, tensors.pop("sigmas", None))
     notes = []
     card = {"weights": "raw"}
     if shadow is None:
@@ -81,7 +81,7 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool) -> Checkpoint:
         config,
         collect(path, renamed, names, _join),
         schedule=schedule,
-        levels=levels,
+        num_scales=num_scales,
         native_size=_ATTENTION_SIZE << config.attention_levels[0] if config.attention_levels else None,
         card=card,
         notes=notes,

@@ -7,10 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdedit.diffusion.kernels import group_norm_silu, triton_ops
-from sdedit.diffusion.layers.conv2d import Convolution
 
 
-class Normalise(nn.GroupNorm):
+class GroupNormSiLU(nn.GroupNorm):
     """Group normalisation with min(channels / 4, 32) groups, or the next fewer that divide the channels, then SiLU.
 
     Statistics are taken in float32, whatever the type of x.
@@ -24,20 +23,13 @@ class Normalise(nn.GroupNorm):
         self.silu = silu
 
     def forward(self, x: Tensor) -> Tensor:
-        if group_norm_silu.takes(x):
+        if group_norm_silu.supports(x):
             return group_norm_silu.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu)
-        if triton_ops.takes(x):
-            return self._by_kernels(x, None)
+        if triton_ops.supports(x):
+            return self.by_triton(x)
         h = super().forward(x)
         return F.silu(h, inplace=not torch.is_grad_enabled()) if self.silu else h
 
-    def after(self, convolution: Convolution, x: Tensor, shift: Tensor) -> Tensor:
-        """The normalised convolution of x (B, C, H, W) with shift (B, C') or (1, C') for each channel of its result."""
-        if triton_ops.takes(x):
-            # The sum is made where the map is read anyway.
-            assert convolution.bias is not None
-            return self._by_kernels(convolution.without_bias(x), (convolution.bias, shift))
-        return self(convolution(x, shift=shift))
-
-    def _by_kernels(self, x: Tensor, shifts: tuple[Tensor, Tensor] | None) -> Tensor:
+    def by_triton(self, x: Tensor, shifts: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """As `forward`, of x (B, C, H, W) + shifts, (C,) and (B, C) or (1, C), for an x that `triton_ops` takes."""
         return triton_ops.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu, shifts)

@@ -23,7 +23,7 @@ class FIRDown(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        if triton_ops.takes(x):
+        if triton_ops.supports(x):
             return triton_ops.fir_down(x, self.stride, self.padding)
         channels = x.shape[1]
         kernel = self.kernel.expand(channels, -1, -1, -1)
@@ -38,7 +38,7 @@ class FIRUp(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if triton_ops.takes(x):
+        if triton_ops.supports(x):
             return triton_ops.fir_up(x)
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         for edge in (x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]):

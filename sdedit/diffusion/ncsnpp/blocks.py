@@ -7,12 +7,13 @@ import math
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.diffusion.layers.conv2d import Convolution
-from sdedit.diffusion.layers.group_norm import Normalise
+from sdedit.diffusion.layers.conv2d import Conv2d
+from sdedit.diffusion.layers.conv_group_norm import conv_group_norm
+from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import FIRDown
 
 
-def _zeroed(layer: Convolution) -> Convolution:
+def _zeroed(layer: Conv2d) -> Conv2d:
     # A branch that starts at zero leaves the identity, which deep stacks train from (Ho et al. 2020).
     nn.init.zeros_(layer.weight)
     return layer
@@ -28,22 +29,22 @@ class ResidualBlock(nn.Module):
         self, c_in: int, c_out: int, embedding: int, skip_rescale: bool, resample: nn.Module | None = None
     ) -> None:
         super().__init__()
-        self.norm0 = Normalise(c_in)
+        self.norm0 = GroupNormSiLU(c_in)
         self.resample = resample
-        self.conv0 = Convolution(c_in, c_out, 3, padding=1)
+        self.conv0 = Conv2d(c_in, c_out, 3, padding=1)
         self.project = nn.Linear(embedding, c_out)
-        self.norm1 = Normalise(c_out)
-        self.conv1 = _zeroed(Convolution(c_out, c_out, 3, padding=1))
-        self.shortcut = Convolution(c_in, c_out, 1) if c_in != c_out or resample is not None else None
+        self.norm1 = GroupNormSiLU(c_out)
+        self.conv1 = _zeroed(Conv2d(c_out, c_out, 3, padding=1))
+        self.shortcut = Conv2d(c_in, c_out, 1) if c_in != c_out or resample is not None else None
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         h = self.norm0(x)
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
-        h = self.norm1.after(self.conv0, h, self.project(embedding))
-        onto = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
-        return self.conv1(h, self.scale, onto=onto)
+        h = conv_group_norm(self.conv0, self.norm1, h, self.project(embedding))
+        residual = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
+        return self.conv1(h, self.scale, residual=residual)
 
 
 class Attention(nn.Module):
@@ -51,9 +52,9 @@ class Attention(nn.Module):
 
     def __init__(self, channels: int, skip_rescale: bool) -> None:
         super().__init__()
-        self.norm = Normalise(channels, silu=False)
-        self.qkv = Convolution(channels, 3 * channels, 1)
-        self.out = _zeroed(Convolution(channels, channels, 1))
+        self.norm = GroupNormSiLU(channels, silu=False)
+        self.qkv = Conv2d(channels, 3 * channels, 1)
+        self.out = _zeroed(Conv2d(channels, channels, 1))
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -62,7 +63,7 @@ class Attention(nn.Module):
         qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None]
         h = F.scaled_dot_product_attention(*qkv.chunk(3, dim=-1))
         h = h[:, 0].transpose(1, 2).reshape(batch, channels, height, width)
-        return self.out(h, self.scale, onto=x * self.scale)
+        return self.out(h, self.scale, residual=x * self.scale)
 
 
 class InputSkip(nn.Module):
@@ -71,11 +72,11 @@ class InputSkip(nn.Module):
     def __init__(self, image_channels: int, channels: int, downsample: nn.Module) -> None:
         super().__init__()
         self.downsample = downsample
-        self.mix = Convolution(image_channels, channels, 1)
+        self.mix = Conv2d(image_channels, channels, 1)
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         image = self.downsample(image)
-        return self.mix(image, onto=h), image
+        return self.mix(image, residual=h), image
 
 
 class InputResidual(nn.Module):
@@ -84,21 +85,21 @@ class InputResidual(nn.Module):
     def __init__(self, image_channels: int, channels: int, skip_rescale: bool) -> None:
         super().__init__()
         self.filter = FIRDown(padding=2, stride=1)
-        self.conv = Convolution(image_channels, channels, 3, stride=2)
+        self.conv = Conv2d(image_channels, channels, 3, stride=2)
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.conv(self.filter(image), self.scale, onto=h * self.scale)
+        h = self.conv(self.filter(image), self.scale, residual=h * self.scale)
         return h, h
 
 
-class ToImage(nn.Module):
+class ToRGB(nn.Module):
     """Features (B, C, H, W) -> image channels: normalise, activate, convolve."""
 
     def __init__(self, channels: int, image_channels: int) -> None:
         super().__init__()
-        self.norm = Normalise(channels)
-        self.conv = _zeroed(Convolution(channels, image_channels, 3, padding=1))
+        self.norm = GroupNormSiLU(channels)
+        self.conv = _zeroed(Conv2d(channels, image_channels, 3, padding=1))
 
     def forward(self, h: Tensor) -> Tensor:
         return self.conv(self.norm(h))

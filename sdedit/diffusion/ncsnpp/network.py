@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.diffusion.layers.conv2d import Convolution
+from sdedit.diffusion.layers.conv2d import Conv2d
 from sdedit.diffusion.layers.resample import downsampler, upsampler
-from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, ResidualBlock, ToImage
+from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, ResidualBlock, ToRGB
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
 from sdedit.diffusion.ncsnpp.embedding import NoiseEmbedding
 
@@ -81,10 +81,10 @@ class DecoderLevel(nn.Module):
             self.blocks.append(ResidualBlock(c_in + skip_channels.pop(), width, embedding, rescale))
             c_in = width
         self.attention = Attention(width, rescale) if level in config.attention_levels else nn.Identity()
-        self.to_image: ToImage | None = None
+        self.to_image: ToRGB | None = None
         self.upsample: nn.Module | None = None
         if config.output_pyramid == "skip":
-            self.to_image = ToImage(width, config.image_channels * config.patch**2)
+            self.to_image = ToRGB(width, config.image_channels * config.patch**2)
             self.upsample = upsampler(config.resampling) if level < config.levels - 1 else None
         self.up: ResidualBlock | None = None
         if level > 0:
@@ -107,8 +107,8 @@ class DecoderLevel(nn.Module):
 class NCSNpp(nn.Module):
     """The network F of a denoiser; `sdedit.diffusion.preconditioning` makes a denoiser of it.
 
-    `body_to` sets the precision of everything but the noise embedding, whose phases need float32, and its projections,
-    which are too small to gain.
+    `cast_body` sets the precision of everything but the noise embedding, whose phases need float32, and its
+    projections, which are too small to gain.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -116,7 +116,7 @@ class NCSNpp(nn.Module):
         self.config = config
         image_channels = config.image_channels * config.patch**2
         self.embedding = NoiseEmbedding(config.embedding, config.stem_channels, config.fourier_scale)
-        self.stem = Convolution(image_channels, config.stem_channels, 3, padding=1)
+        self.stem = Conv2d(image_channels, config.stem_channels, 3, padding=1)
 
         self.encoder = nn.ModuleList()
         skip_channels = [config.stem_channels]
@@ -134,9 +134,9 @@ class NCSNpp(nn.Module):
             self.decoder.append(DecoderLevel(config, level, width, skip_channels))
             width = config.channels[level]
 
-        self.head = ToImage(width, image_channels) if config.output_pyramid == "none" else None
+        self.head = ToRGB(width, image_channels) if config.output_pyramid == "none" else None
 
-    def body_to(self, dtype: torch.dtype) -> None:
+    def cast_body(self, dtype: torch.dtype) -> None:
         self.to(dtype)
         self.embedding.float()
         for module in self.modules():
