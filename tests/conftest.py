@@ -4,19 +4,29 @@ from __future__ import annotations
 
 import os
 import subprocess
+from collections.abc import Mapping
 from pathlib import Path
+from subprocess import CompletedProcess
 
 import pytest
 import torch
 
 from sdedit.checkpoints.formats.native import save_checkpoint
 from sdedit.diffusion.score_model import ScoreModel
-from tests.helpers.commands import SDEDIT, Command
+from tests.helpers.commands import SDEDIT, Command, run_here
 from tests.helpers.images import blocks_picture
 from tests.helpers.models import make_tiny_model
 
+MOST_WORKERS = 8  # each holds torch and its models
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels for a GPU run without one, slowly
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers(config: pytest.Config) -> int:
+    """How many processes share the tests: none besides this one for a few files, which they would only keep waiting."""
+    folders = any(Path(str(argument).partition("::")[0]).is_dir() for argument in config.args)
+    return min(os.cpu_count() or 1, MOST_WORKERS) if folders else 0
 
 
 @pytest.fixture(scope="session")
@@ -40,9 +50,19 @@ def guide(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def sdedit(tmp_path: Path) -> Command:
-    """Run the installed command in tmp_path; bytes in, bytes out."""
+    """Run the command in tmp_path, within this process; bytes in, bytes out."""
 
-    def run(*arguments: object, stdin: bytes = b"", **options: object) -> subprocess.CompletedProcess:
+    def run(*arguments: object, stdin: bytes = b"", env: Mapping[str, str] | None = None) -> CompletedProcess:
+        return run_here([*map(str, arguments)], tmp_path, stdin, env)
+
+    return run
+
+
+@pytest.fixture
+def installed(tmp_path: Path) -> Command:
+    """Run the installed command in tmp_path, as a process of its own; bytes in, bytes out."""
+
+    def run(*arguments: object, stdin: bytes = b"", **options: object) -> CompletedProcess:
         environment = {**os.environ, **options.pop("env", {})}  # type: ignore[dict-item]
         words = [SDEDIT, *map(str, arguments)]
         return subprocess.run(

@@ -12,7 +12,7 @@ import pytest
 
 from sdedit import SdeditError
 from sdedit.checkpoints.hub import verify_download
-from tests.helpers.commands import Command, fails_in_one_sentence
+from tests.helpers.commands import Command, fails_in_one_sentence, run_here
 from tests.helpers.hub_server import CHURCH, COMMIT, WEIGHTS, Hub, serve
 from tests.helpers.published_files import random_unet, unet_options
 
@@ -32,13 +32,14 @@ def hub(files: dict[str, bytes]) -> Iterator[Hub]:
 
 
 @pytest.fixture
-def models(sdedit: Command, hub: Hub, tmp_path: Path) -> Command:
+def models(hub: Hub, tmp_path: Path) -> Command:
     """`sdedit models …` with the server as the hub and a cache of its own."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         place = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache")}
         quiet = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_ETAG_TIMEOUT": "3", "HF_TOKEN": "", "NO_PROXY": "127.0.0.1"}
-        return sdedit("models", *arguments, env={**quiet, **place, **environment})
+        environment = {**quiet, **place, **environment}
+        return run_here(["models", *arguments], tmp_path, environment=environment, anew=["huggingface_hub"])
 
     return run
 

@@ -25,8 +25,8 @@ def published_layout(tmp_path: Path) -> Path:
     return path
 
 
-def test_own_network(sdedit: Command, tiny_checkpoint: Path) -> None:
-    result = sdedit(
+def test_own_network(installed: Command, tiny_checkpoint: Path) -> None:
+    result = installed(
         "bench", "--model", tiny_checkpoint, "--repeats", "2", "--batch", "3", "--precision", "fp32", "--json"
     )
     assert result.returncode == 0, result.stderr
@@ -40,9 +40,9 @@ def test_own_network(sdedit: Command, tiny_checkpoint: Path) -> None:
     assert row["memory MB"] > 50
 
 
-def test_says_where_the_kernel_is_missing(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_says_where_the_kernel_is_missing(installed: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
     words = ("bench", "--model", tiny_checkpoint, "--repeats", "1", "--device", "cpu")
-    result = sdedit(*words, env={"PATH": str(tmp_path)})
+    result = installed(*words, env={"PATH": str(tmp_path)})
     assert result.returncode == 0
     assert "no C compiler" in result.stderr.decode()
 

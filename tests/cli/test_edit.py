@@ -1,4 +1,4 @@
-"""`sdedit edit` and `sdedit composite` as processes: files, pipes, recipes, metadata, animations, bad input."""
+"""`sdedit edit` and `sdedit composite`: files, pipes, recipes, metadata, animations, bad input."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ def test_help_needs_no_torch_and_says_what_is_white() -> None:
         assert option in text
 
 
-def test_edit_keeps_what_it_should_and_carries_a_recipe(sdedit: Command, quick: list[str], pictures: Path) -> None:
-    result = sdedit("edit", "photo.png", "--strokes", "strokes.png", *quick, "--mask", "mask.png", "--json",
-                    "--animate", "film.gif")  # fmt: skip
+def test_edit_keeps_what_it_should_and_carries_a_recipe(installed: Command, quick: list[str], pictures: Path) -> None:
+    result = installed("edit", "photo.png", "--strokes", "strokes.png", *quick, "--mask", "mask.png", "--json",
+                       "--animate", "film.gif")  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert b"region" in result.stderr
     told = json.loads(result.stdout)
@@ -114,9 +114,9 @@ def test_pipe_and_white_mask(sdedit: Command, quick: list[str], pictures: Path) 
     assert "white everywhere: this does what sdedit paint does" in result.stderr.decode()
 
 
-def test_composite_with_variants_and_a_film(sdedit: Command, quick: list[str], pictures: Path) -> None:
-    result = sdedit("composite", "photo.png", "patch.png", *quick, "--at", "-4,20", "--variants", 2, "--quiet",
-                    "--animate", "film.webp", "--animate-state", "D", "--animate-every", 2)  # fmt: skip
+def test_composite_with_variants_and_a_film(installed: Command, quick: list[str], pictures: Path) -> None:
+    result = installed("composite", "photo.png", "patch.png", *quick, "--at", "-4,20", "--variants", 2, "--quiet",
+                       "--animate", "film.webp", "--animate-state", "D", "--animate-every", 2)  # fmt: skip
     assert result.returncode == 0, result.stderr
     photo = np.asarray(Image.open(pictures / "photo.png"))
     first, second = (np.asarray(Image.open(pictures / f"photo-composite-{n}.png")) for n in (1, 2))

@@ -1,19 +1,15 @@
-"""The command `sdedit models`, run as users run it."""
+"""The command `sdedit models`."""
 
 from __future__ import annotations
 
 import json
-import subprocess
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from diffusers import UNet2DModel
 
-from tests.helpers.commands import fails_in_one_sentence
+from tests.helpers.commands import Command, fails_in_one_sentence
 from tests.helpers.published_files import OPTIONS_SMALL, random_unet
-
-Command = Callable[..., subprocess.CompletedProcess]
 
 
 @pytest.fixture
@@ -22,9 +18,9 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "church"
 
 
-def test_list(sdedit: Command, tmp_path: Path) -> None:
+def test_list(installed: Command, tmp_path: Path) -> None:
     offline = {"HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
-    result = sdedit("models", "list", env=offline)
+    result = installed("models", "list", env=offline)
     assert result.returncode == 0, result.stderr
     lines = result.stdout.decode().splitlines()
     assert lines[0].split() == ["name", "domain", "size", "sigma(0.5)", "here", "licence"]

@@ -1,4 +1,4 @@
-"""`sdedit sweep`, `evaluate` and `strokes` as processes, and the walk-through's scripts."""
+"""`sdedit sweep`, `evaluate` and `strokes`, and the walk-through's scripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from PIL import Image
 
 from sdedit.cli.types import T0Range
 from sdedit.pipelines.strokes import simulate_strokes
-from tests.helpers.commands import SDEDIT, Command, fails_in_one_sentence
+from tests.helpers.commands import Command, fails_in_one_sentence
 from tests.helpers.folders import REPOSITORY
 from tests.helpers.images import blocks_picture
 
@@ -41,9 +41,9 @@ def rows(path: Path) -> list[dict[str, str]]:
         return list(csv.DictReader(file))
 
 
-def test_sweep(sdedit: Command, quick: list[str], guide: Path, tmp_path: Path) -> None:
-    result = sdedit("sweep", guide, *quick, "--t0", "0.2:0.6:0.2", "--seeds", 2, "--seed", 5, "--plot", "--quiet",
-                    "--sampler", "ancestral")  # fmt: skip
+def test_sweep(sdedit: Command, installed: Command, quick: list[str], guide: Path, tmp_path: Path) -> None:
+    result = installed("sweep", guide, *quick, "--t0", "0.2:0.6:0.2", "--seeds", 2, "--seed", 5, "--plot", "--quiet",
+                       "--sampler", "ancestral")  # fmt: skip
     assert result.returncode == 0, result.stderr
     names = ["strokes-sweep.png", "strokes-sweep.csv", "strokes-sweep-plot.png"]
     assert [Path(line).name for line in result.stdout.decode().splitlines()] == names
@@ -74,17 +74,17 @@ def test_ranges_of_t0(text: str, times: tuple[float, ...]) -> None:
 
 
 @pytest.mark.parametrize("text", ["0:0.5:0.1", "0.5:0.1:0.1", "0.1:0.5:0", "a", "", "0.1:0.2", "0.1:1.5:0.1", "nan"])
-def test_ranges_that_are_none(sdedit: Command, text: str) -> None:
+def test_ranges_that_are_none(text: str) -> None:
     import click
 
     with pytest.raises(click.BadParameter, match=r"0\.2:0\.8:0\.1"):
         T0Range().convert(text, None, None)
 
 
-def test_evaluate(sdedit: Command, quick: list[str], photos: Path, tmp_path: Path) -> None:
+def test_evaluate(sdedit: Command, installed: Command, quick: list[str], photos: Path, tmp_path: Path) -> None:
     assert sdedit("strokes", "photos").returncode == 0
-    result = sdedit("evaluate", "photos-strokes", "photos", *quick, "--features", "efficientnet-lite0",
-                    "--t0", "0.2,0.7", "-o", "curve.csv", "--plot", "--limit", 11)  # fmt: skip
+    result = installed("evaluate", "photos-strokes", "photos", *quick, "--features", "efficientnet-lite0",
+                       "--t0", "0.2,0.7", "-o", "curve.csv", "--plot", "--limit", 11)  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.decode().split() == ["curve.csv", "curve.png"]
     assert "11 guides and 12 photographs at 16 px" in result.stderr.decode()
@@ -102,8 +102,10 @@ def test_evaluate(sdedit: Command, quick: list[str], photos: Path, tmp_path: Pat
     assert not (tmp_path / "b.csv").exists()
 
 
-def test_strokes_of_a_picture_and_of_an_archive(sdedit: Command, photos: Path, tmp_path: Path) -> None:
-    result = sdedit("strokes", "photos/3.png", "-o", "a.png")
+def test_strokes_of_a_picture_and_of_an_archive(
+    sdedit: Command, installed: Command, photos: Path, tmp_path: Path
+) -> None:
+    result = installed("strokes", "photos/3.png", "-o", "a.png")
     assert result.returncode == 0, result.stderr
     painted = Image.open(tmp_path / "a.png")
     expected = simulate_strokes(Image.open(photos / "3.png"))
@@ -119,16 +121,21 @@ def test_strokes_of_a_picture_and_of_an_archive(sdedit: Command, photos: Path, t
 
 
 @pytest.mark.parametrize("script", sorted(WALKTHROUGH.glob("*.sh")), ids=lambda path: path.stem)
-def test_the_walk_through_runs(script: Path, tmp_path: Path) -> None:
-    path = f"{Path(SDEDIT).parent}{os.pathsep}{os.environ['PATH']}"
-    result = subprocess.run(
-        ["sh", script, tmp_path], env={**os.environ, "STEPS": "1", "PATH": path}, capture_output=True, check=False
-    )
-    assert result.returncode == 0, result.stderr
+def test_the_walk_through_runs(sdedit: Command, script: Path, tmp_path: Path) -> None:
+    commands, results = tmp_path / "commands", tmp_path / "results"
+    note_down = tmp_path / "bin" / "sdedit"
+    note_down.parent.mkdir()
+    note_down.write_text(f"#!/bin/sh\nprintf '%s\\0' \"$@\" >> {commands}\nprintf '\\n' >> {commands}\n")
+    note_down.chmod(0o755)
+    path = f"{note_down.parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(["sh", script, results], env={**os.environ, "STEPS": "1", "PATH": path}, check=True)
+    for words in commands.read_text().splitlines():
+        result = sdedit(*words.split("\0")[:-1])
+        assert result.returncode == 0, result.stderr
     shown = {file.name for file in (WALKTHROUGH / "results").iterdir()}
-    made = {file.name for file in tmp_path.iterdir()}
+    made = {file.name for file in results.iterdir()}
     assert made
     assert made <= shown
     for name in made:
         if name.endswith(".png") and "sweep" not in name:
-            assert Image.open(tmp_path / name).size == Image.open(WALKTHROUGH / "results" / name).size
+            assert Image.open(results / name).size == Image.open(WALKTHROUGH / "results" / name).size

@@ -39,10 +39,12 @@ def test_bit_equal_from_a_batch_of_a_folder(tiny_checkpoint: Path, tmp_path: Pat
         assert replay(picture).read_bytes() == picture.read_bytes()  # the guide is where the ledger says
 
 
-def test_single_pictures_and_other_guides(sdedit: Command, tiny_checkpoint: Path, guide: Path, tmp_path: Path) -> None:
+def test_single_pictures_and_other_guides(
+    sdedit: Command, installed: Command, tiny_checkpoint: Path, guide: Path, tmp_path: Path
+) -> None:
     words = ["--model", tiny_checkpoint, "--steps", 3, "--quiet"]
     assert sdedit("paint", guide, *words, "-o", "a.png").returncode == 0
-    result = sdedit("replay", "a.png", "--json", "--quiet")
+    result = installed("replay", "a.png", "--json", "--quiet")
     assert json.loads(result.stdout)["output"] == "a-replayed.png"
     assert (tmp_path / "a-replayed.png").read_bytes() == (tmp_path / "a.png").read_bytes()
     fails_in_one_sentence(sdedit("replay", "a.png", "--quiet"), "a-replayed.png", "--overwrite")

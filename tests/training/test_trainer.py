@@ -190,9 +190,11 @@ def test_average_follows_the_weights() -> None:
     assert average.weight.item() == pytest.approx(0.01)
 
 
-def test_a_run_learns_and_its_model_paints(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
+def test_a_run_learns_and_its_model_paints(
+    sdedit: Command, installed: Command, recipe: Path, photographs: Path, tmp_path: Path
+) -> None:
     recipe.write_text(RECIPE.replace("pictures = 600", "pictures = 2000"))
-    result = sdedit("train", recipe, "--data", photographs, "-o", "run")
+    result = installed("train", recipe, "--data", photographs, "-o", "run")
     assert result.returncode == 0, result.stderr
     assert "22 photographs to learn from, 2 to measure on" in result.stderr.decode()
     with (tmp_path / "run" / "log.csv").open() as file:

@@ -15,11 +15,11 @@ from tests.helpers.images import blocks_picture
 TWO_TONES = {"mode-1.png", "palette-1.png", "palette-2.png"}  # too few colours to compare
 
 
-def test_corpus(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_corpus(installed: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
     verdicts = make_corpus(tmp_path / "guides")
     assert len(verdicts) >= 150
     options = ["--model", tiny_checkpoint, "--steps", 2, "--t0", 0.00001, "--size", "24x20", "--json"]
-    result = sdedit("paint", "guides", "-o", "out", *options)
+    result = installed("paint", "guides", "-o", "out", *options)
     said = result.stderr.decode()
     assert result.returncode == 3, said
     assert "Traceback" not in said

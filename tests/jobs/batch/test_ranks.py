@@ -14,7 +14,7 @@ import pytest
 
 from sdedit.errors import SdeditError
 from sdedit.jobs.batch.ranks import Rank, Share, find_rank
-from tests.helpers.commands import SDEDIT, start, wait_for_growth
+from tests.helpers.commands import SDEDIT, Command, wait_for_growth
 from tests.helpers.folders import make_guides, pictures
 
 RANKS = [int(count) for count in os.environ.get("SDEDIT_TEST_RANKS", "2").split(",")]
@@ -32,10 +32,10 @@ def children(pid: int) -> list[int]:
 
 
 @pytest.mark.parametrize("ranks", RANKS)
-def test_a_killed_rank_loses_nothing(tiny_checkpoint: Path, tmp_path: Path, ranks: int) -> None:
+def test_a_killed_rank_loses_nothing(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path, ranks: int) -> None:
     guides = make_guides(tmp_path / "guides", 200)
     words = [guides, "--model", tiny_checkpoint, "--seed", 7, "--steps", 60]
-    assert start(*words, "-o", tmp_path / "alone", "--quiet").wait() == 0
+    assert sdedit("paint", *words, "-o", "alone", "--quiet").returncode == 0
     out = tmp_path / "out"
     process = torchrun(ranks, *words, "-o", out)
     assert wait_for_growth(out / "sdedit.jsonl", process, 3000)
@@ -61,14 +61,14 @@ def test_ranks_share_the_work_and_tell_of_bad_guides(tiny_checkpoint: Path, tmp_
     assert len(pictures(tmp_path / "out")) == 100  # the other rank was not ended by it
 
 
-def test_shares_cover_the_folder_once(tiny_checkpoint: Path, tmp_path: Path) -> None:
+def test_shares_cover_the_folder_once(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
     guides = make_guides(tmp_path / "guides", 30)
     words = [guides, "--model", tiny_checkpoint, "--seed", 7, "--steps", 2, "--batch", 2, "--quiet"]
-    assert start(*words, "-o", tmp_path / "alone").wait() == 0
+    assert sdedit("paint", *words, "-o", "alone").returncode == 0
     found: dict[str, bytes] = {}
     for share in ("1/3", "2/3", "3/3"):
         out = tmp_path / share.replace("/", "of")
-        assert start(*words, "-o", out, "--shard", share).wait() == 0
+        assert sdedit("paint", *words, "-o", out, "--shard", share).returncode == 0
         assert not found.keys() & pictures(out).keys()
         found |= pictures(out)
     assert found == pictures(tmp_path / "alone")
