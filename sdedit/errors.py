@@ -12,7 +12,7 @@ class SdeditError(Exception):
 
 
 class SomeFailedError(SdeditError):
-    """Some pictures of many could not be painted, and the others are there."""
+    """Some images of many could not be painted, and the others are there."""
 
     code = 3
 

@@ -41,9 +41,9 @@ def load_model(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if there is one.
         precision: "fp32", "bf16", "fp16", or "auto" for bf16 where the device is fast at it. The noise embedding, the
             sampler's state and the denoiser's output are float32 either way.
-        compile: run the network by torch.compile, for each size of picture, instead of its own kernels.
+        compile: run the network by torch.compile, for each size of image, instead of its own kernels.
         raw_weights: take the network as it stood at the end of training instead of its moving average.
-        sigma_max: highest noise level of the schedule, for pictures in [0, 1]; None for the model's own.
+        sigma_max: highest noise level of the schedule, for images in [0, 1]; None for the model's own.
         offline: use only what has been downloaded before.
         show_progress: draw a bar on standard error while downloading.
 

@@ -25,7 +25,7 @@ _LARGEST_SIZE = 4096
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """One file of checkpoints/models. Sizes in pixels, noise levels for pictures in [0, 1]."""
+    """One file of checkpoints/models. Sizes in pixels, noise levels for images in [0, 1]."""
 
     name: str
     domain: str

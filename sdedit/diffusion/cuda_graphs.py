@@ -1,6 +1,6 @@
 """Evaluations on a GPU as CUDA graphs: all kernels of one are launched at once.
 
-Launched one by one from Python they take longer to launch than to run, unless pictures are large or many.
+Launched one by one from Python they take longer to launch than to run, unless images are large or many.
 """
 
 from __future__ import annotations

@@ -66,7 +66,7 @@ class EditJob:
 
 
 def run_edit_job(job: EditJob, say: Callable[[str], object], show_progress: bool) -> Iterator[RetouchedFile]:
-    """Edit or composite, once for each variant, and write the pictures.
+    """Edit or composite, once for each variant, and write the images.
 
     Args:
         job: the options.
@@ -74,7 +74,7 @@ def run_edit_job(job: EditJob, say: Callable[[str], object], show_progress: bool
         show_progress: draw a progress bar on standard error if it is a terminal.
 
     Raises:
-        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+        SdeditError: if anything given cannot be used; images already written stay, and each is whole.
     """
     inputs = [name for name in (job.picture, job.layer, job.mask) if name is not None]
     if inputs.count("-") > 1:
@@ -119,13 +119,13 @@ def run_edit_job(job: EditJob, say: Callable[[str], object], show_progress: bool
                 if animation:
                     animation.add(step)
 
-            picture, painted = inpaint_crop(
+            image, painted = inpaint_crop(
                 model, overlay, t0, job.sampling, seed + variant, job.repeats, job.feather, on_step
             )
             recipe = _recipe(job, model, overlay, t0, seed + variant)
             suffix = ".png" if output is None else output.suffix.lower()
             metadata = {**source.metadata(), **({"lossless": True} if suffix == ".webp" else {})}
-            write_output(output, partial(save_image, picture, suffix=suffix, recipe=recipe, **metadata))
+            write_output(output, partial(save_image, image, suffix=suffix, recipe=recipe, **metadata))
             if animation_path and animation:
                 animation.write(animation_path, painted)
             yield RetouchedFile(str(output or "-"), recipe.to_dict())

@@ -63,8 +63,8 @@ class PaintOptions:
         passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
         batch: most guides that go through the network at once; None is 8 for a folder and 1 for a single guide.
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.batch.listing`).
-        skip_existing: leave every picture alone that is there, whatever its recipe.
-        overwrite: paint every picture again, whatever its recipe.
+        skip_existing: leave every image alone that is there, whatever its recipe.
+        overwrite: paint every image again, whatever its recipe.
         tune_allocator: let this process keep freed memory, as the command does: faster on a CPU, and process-wide.
         shard: (i, n), paint only the i-th of n shares of a folder; i counts from 0, and n means the same as 0.
     """

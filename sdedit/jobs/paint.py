@@ -26,7 +26,7 @@ def run_paint_job(
     """Paint what is asked for; at the end, list what failed.
 
     Args:
-        guides: files, folders, or one "-" for a picture on standard input.
+        guides: files, folders, or one "-" for an image on standard input.
         list_file: a file of more of them, "-" for standard input.
         output: where to; for several guides or a folder, a folder.
         options: how.
@@ -54,7 +54,7 @@ def run_paint_job(
 def paint_guide(
     guide: str, output: str | None, options: PaintOptions, say: Callable[[str], object] | None, show_progress: bool
 ) -> Iterator[PaintedFile]:
-    """Paint a guide file, once for each variant, and write the pictures.
+    """Paint a guide file, once for each variant, and write the images.
 
     Variants go through the network one by one unless a batch is asked for, so that each is bit for bit what a run of
     its own gives.
@@ -67,7 +67,7 @@ def paint_guide(
         show_progress: draw a progress bar on standard error if it is a terminal.
 
     Raises:
-        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+        SdeditError: if anything given cannot be used; images already written stay, and each is whole.
     """
     options.check()
     files = output_files(guide, output, options)
@@ -93,19 +93,19 @@ def paint_guide(
         from sdedit.pipelines.auto_t0 import suggest_t0
 
         known = load_job_model(options, options.device, show_progress)
-        guide_alone = to_tensor(opened.at(options.size or known.native_size).picture)
+        guide_alone = to_tensor(opened.at(options.size or known.native_size).image)
         options = replace(options, model=known, t0=suggest_t0(known, guide_alone, *options.t0).t0)
     engine = load_engine(options, options.device, say, show_progress)
     settings, model = engine.settings, engine.model
     fitted = opened.at(settings.size)
     animation = None
     if animation_path is not None:
-        animation = Animation(fitted.picture, engine.evaluations, options.animate_every, options.animate_state)
+        animation = Animation(fitted.image, engine.evaluations, options.animate_every, options.animate_state)
     seed = draw_seed() if options.seed is None else options.seed
     tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
     batches = make_batches([(task, fitted) for task in tasks], set(tasks), model.size_multiple, options.batch or 1)
     if say:
-        (width, height), original = fitted.picture.size, opened.picture.size
+        (width, height), original = fitted.image.size, opened.image.size
         resized = "" if original == (width, height) else f" (guide {original[0]}x{original[1]})"
         seeds = f"seed {seed}" if options.variants == 1 else f"seeds {seed} to {seed + options.variants - 1}"
         say(

@@ -20,7 +20,7 @@ _DEFAULT_T0 = 0.5
 
 @dataclass(frozen=True)
 class Resolved:
-    """How the pictures of a job are painted with the model it has: options with every default settled."""
+    """How the images of a job are painted with the model it has: options with every default settled."""
 
     t0: float
     sigma: float
@@ -34,7 +34,7 @@ class Resolved:
     any_precision: bool  # none was asked for
 
     def recipe(self, model: ScoreModel, size: tuple[int, int], seed: int, **facts: Any) -> Recipe:
-        """The recipe of one picture of (width, height) px; `facts` are the fields that only its painter knows."""
+        """The recipe of one image of (width, height) px; `facts` are the fields that only its painter knows."""
         from sdedit.diffusion.device import precision_name
 
         return Recipe(
@@ -59,7 +59,7 @@ class Resolved:
         )
 
     def agrees_with(self, recipe: dict[str, Any], model: ScoreModel, guide: str) -> bool:
-        """Whether a picture with this recipe is what the settings would paint from a guide, its seed aside.
+        """Whether an image with this recipe is what the settings would paint from a guide, its seed aside.
 
         Not compared is what decides only rounding: device, batch, version, and a precision nobody asked for.
         """

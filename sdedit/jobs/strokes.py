@@ -16,11 +16,11 @@ from sdedit.pipelines.strokes import simulate_strokes
 
 
 def simulate_files(photo: str, output: str | None, size: int | None, overwrite: bool) -> Path | None:
-    """Simulate strokes from a picture, or from each in a folder or tar archive.
+    """Simulate strokes from an image, or from each in a folder or tar archive.
 
     Args:
-        photo: the picture, folder or archive; "-" is a picture on standard input.
-        output: the picture or folder to write; "-" is standard output, None a name beside `photo`.
+        photo: the image, folder or archive; "-" is an image on standard input.
+        output: the image or folder to write; "-" is standard output, None a name beside `photo`.
         size: the shorter side that photographs are shrunk or enlarged to first, in pixels; None leaves them.
         overwrite: whether files that exist may be replaced.
 

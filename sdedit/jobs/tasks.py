@@ -15,7 +15,7 @@ _MOST_LISTED = 50
 
 @dataclass(frozen=True)
 class Task:
-    """One picture to paint; `output` None stands for standard output."""
+    """One image to paint; `output` None stands for standard output."""
 
     path: str
     output: Path | None
@@ -29,7 +29,7 @@ class PaintedFile:
 
     Attributes:
         input: file of the guide, "-" for standard input.
-        output: file of the picture, "-" for standard output.
+        output: file of the image, "-" for standard output.
         status: "painted"; "skipped", where it was done before; or "failed".
         recipe: how it was painted, as `Recipe.to_dict` gives it; None where it failed.
         seconds: its share of its batch's time in the network, where it was painted now.
@@ -54,7 +54,7 @@ class PaintedFile:
 
 
 class Tally:
-    """Counts what became of the pictures of a job, and tells it at the end."""
+    """Counts what became of the images of a job, and tells it at the end."""
 
     def __init__(self) -> None:
         self._counts = {"painted": 0, "skipped": 0, "failed": 0}
@@ -90,7 +90,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class RetouchedFile:
-    """One picture that was painted and written, and how."""
+    """One image that was painted and written, and how."""
 
     output: str
     recipe: dict[str, Any]

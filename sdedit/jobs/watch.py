@@ -20,7 +20,7 @@ from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_fi
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _QUIET = 0.25  # seconds a file has to stay as it is before it is read
-_PATIENCE = 3.0  # seconds a file that is no whole picture is waited for
+_PATIENCE = 3.0  # seconds a file that is no whole image is waited for
 _POLL = 200  # milliseconds
 
 Say = Callable[[str], object]
@@ -52,12 +52,12 @@ def run_watch_job(
 def watch_guide(
     guide: str, output: str | None, options: PaintOptions, say: Say | None, show_progress: bool
 ) -> Iterator[PaintedFile]:
-    """Paint a guide now, and again each time it is saved, over its picture; the seed stays the same.
+    """Paint a guide now, and again each time it is saved, over its image; the seed stays the same.
 
     Never ends by itself. Arguments are those of `sdedit.jobs.paint.paint_guide`.
 
     Raises:
-        SdeditError: if anything given cannot be used; a guide that is no whole picture is only told of.
+        SdeditError: if anything given cannot be used; a guide that is no whole image is only told of.
     """
     options.check()
     files = output_files(guide, output, options)
@@ -142,7 +142,7 @@ class _Repainter:
 
 
 def _wait_until_saved(path: str, read: Callable[[str], Guide]) -> Guide:
-    """A guide whose file has stopped changing and is a whole picture.
+    """A guide whose file has stopped changing and is a whole image.
 
     Raises:
         SdeditError: if it still is none a while after its last change.

@@ -1,4 +1,4 @@
-"""Animations: the guide dissolving into noise, and coming back as a picture."""
+"""Animations: the guide dissolving into noise, and coming back as an image."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from sdedit.io.tensors import to_image, to_tensor
 
 STATES = ("x", "D")
 _FRAME, _REST = 80, 1200  # milliseconds a frame stands; and the guide and the result
-_SIDE = 256  # pixels; smaller pictures are shown enlarged by a whole number up to this
+_SIDE = 256  # pixels; smaller images are shown enlarged by a whole number up to this
 _FRAMES = 24  # each way, unless told otherwise
 
 
@@ -32,7 +32,7 @@ class Animation:
         guide: at the size it is painted at.
         evaluations: how many there will be.
         every: one frame every so many evaluations; None for about 24 frames each way.
-        state: what is shown on the way back, "x" for the state of the reverse SDE or "D" for D(x; sigma), the picture
+        state: what is shown on the way back, "x" for the state of the reverse SDE or "D" for D(x; sigma), the image
             expected behind it.
 
     Raises:
@@ -50,7 +50,7 @@ class Animation:
         self._seen = 0
 
     def add(self, step: Step) -> None:
-        """Take note of an evaluation, up to as many as were announced; of a batch the first picture is shown."""
+        """Take note of an evaluation, up to as many as were announced; of a batch the first image is shown."""
         if self._seen == self._evaluations:
             return
         if self._seen % self._every == 0:

@@ -1,4 +1,4 @@
-"""The region of a large picture that goes through the model: what may change, with enough round it to fit in."""
+"""The region of a large image that goes through the model: what may change, with enough round it to fit in."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ def bounding_box(mask: np.ndarray) -> Box:
 
 
 def crop_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box:
-    """Surround a box with context, inside a picture.
+    """Surround a box with context, inside an image.
 
     Args:
         box: bounds of what may change.
-        size: width and height of the picture.
+        size: width and height of the image.
         context: what is added on each side, as a share of the box's own width and height.
-        least: the region has at least this many pixels a side, where the picture has: below the model's native size
-            the picture would only be enlarged. And at least half its other side: very narrow crops are outside the
+        least: the region has at least this many pixels a side, where the image has: below the model's native size
+            the image would only be enlarged. And at least half its other side: very narrow crops are outside the
             training distribution.
 
     Returns:
-        The region, moved inwards where it would reach beyond the picture.
+        The region, moved inwards where it would reach beyond the image.
     """
     left, top, right, bottom = box
     sides = [(1 + 2 * context) * length for length in (right - left, bottom - top)]
@@ -52,7 +52,7 @@ class Crop:
     """Where the model works.
 
     Attributes:
-        box: the region of the picture that goes through it.
+        box: the region of the image that goes through it.
         size: width and height it has there, in pixels.
     """
 
@@ -61,7 +61,7 @@ class Crop:
 
     @property
     def scale(self) -> float:
-        """Pixels of the picture for one of the model's; above 1 the painted part is enlarged, and soft."""
+        """Pixels of the image for one of the model's; above 1 the painted part is enlarged, and soft."""
         return min(self.box[2] - self.box[0], self.box[3] - self.box[1]) / min(self.size)
 
 

@@ -1,4 +1,4 @@
-"""Edit and composite: a picture with strokes or a pasted part in, a coherent one out, the rest of it untouched."""
+"""Edit and composite: an image with strokes or a pasted part in, a coherent one out, the rest of it untouched."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def edit(
     """Stroke-based editing (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
     Only the region round the mask goes through the model, resized to its native size; what comes out is enlarged again
-    and blended in inside the mask, so that a part much larger than the native size comes back softer than the picture.
+    and blended in inside the mask, so that a part much larger than the native size comes back softer than the image.
 
     Args:
         model: the score model, as from `sdedit.load_model`.
@@ -52,7 +52,7 @@ def edit(
         feather: pixels inside the mask over which the painted part fades in; None is two of the model's.
 
     Returns:
-        A picture of the same mode and size.
+        An image of the same mode and size.
 
     Raises:
         SdeditError: if sizes differ, the mask is empty, or no strokes can be found.
@@ -85,7 +85,7 @@ def composite(
     feather: float | None = None,
     on_step: Callable[[Step], object] = lambda step: None,
 ) -> Image.Image:
-    """Image compositing: paste, then make it one picture (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
+    """Image compositing: paste, then make it one image (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
     Args:
         model: the score model.
@@ -97,7 +97,7 @@ def composite(
         t0: as in `edit`, like the rest.
 
     Returns:
-        A picture of the background's mode and size.
+        An image of the background's mode and size.
 
     Raises:
         SdeditError: if the mask is of another size or empty, or the patch is outside the background.

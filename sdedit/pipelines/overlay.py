@@ -1,4 +1,4 @@
-"""What a user did to a picture, strokes or a pasted part, and the mask that follows from it."""
+"""What a user did to an image, strokes or a pasted part, and the mask that follows from it."""
 
 from __future__ import annotations
 
@@ -62,10 +62,10 @@ class CropOptions:
 
 
 def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | None, options: CropOptions) -> Overlay:
-    """Strokes over a picture: a layer with transparency, or the whole picture with strokes on it.
+    """Strokes over an image: a layer with transparency, or the whole image with strokes on it.
 
     Args:
-        source: the picture.
+        source: the image.
         strokes: of the same size, in sRGB; with an alpha channel, only what is not transparent was painted.
         mask: (H, W) float32 in [0, 1], as given; None to find it from the alpha channel or from what differs.
         options: how the mask is grown, and the crop round it.

@@ -21,7 +21,7 @@ from sdedit.io.images import fit_guide, open_image, working_size
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _READERS = 4
-_LARGE = 32 << 20  # bytes of file and pixels of picture, from which guides are read one at a time
+_LARGE = 32 << 20  # bytes of file and pixels of image, from which guides are read one at a time
 _LARGE_TURN = threading.Lock()
 
 
@@ -29,7 +29,7 @@ _LARGE_TURN = threading.Lock()
 class Guide:
     """A guide as read, or at the size it is painted at."""
 
-    picture: Image.Image
+    image: Image.Image
     path: str  # of its file
     checksum: str  # SHA-256 of its file
 
@@ -40,14 +40,14 @@ class Guide:
             SdeditError: if it cannot be painted at that size.
         """
         try:
-            return replace(self, picture=fit_guide(self.picture, working_size(self.picture.size, size)))
+            return replace(self, image=fit_guide(self.image, working_size(self.image.size, size)))
         except ValueError as error:
             raise SdeditError(f"{self.path}: {error}") from error
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Guides of like shape, painted together; only pictures in `wanted` are kept."""
+    """Guides of like shape, painted together; only images in `wanted` are kept."""
 
     entries: list[tuple[Task, Guide]]
     wanted: set[Task]
@@ -68,15 +68,15 @@ def read_guide(path: str, background: str, size: int | tuple[int, int] | None = 
     """Read a guide file, "-" for standard input, and fit it to a size, if one is given.
 
     Raises:
-        SdeditError: if it is no whole picture, or cannot be painted at that size.
+        SdeditError: if it is no whole image, or cannot be painted at that size.
     """
     name = "standard input" if path == "-" else path
     try:
         large = path != "-" and os.stat(path).st_size > _LARGE  # noqa: PTH116
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         with _LARGE_TURN if large or _claims_many_pixels(data) else nullcontext():
-            picture = open_image(io.BytesIO(data), name, background)
-            guide = Guide(picture, path, hashlib.sha256(data).hexdigest())
+            image = open_image(io.BytesIO(data), name, background)
+            guide = Guide(image, path, hashlib.sha256(data).hexdigest())
             return guide if size is None else guide.at(size)
     except FileNotFoundError as error:
         raise SdeditError(f"there is no file {path}") from error
@@ -98,7 +98,7 @@ def read_windows(
     """Look up, read and batch windows of the list, each while the one before is painted.
 
     Args:
-        windows: pictures to paint.
+        windows: images to paint.
         find_result: finds those that need no painting.
         read: reads a guide file, raising SdeditError.
         multiple: sides of guides that are padded to the same multiple of this go through the network together.
@@ -125,12 +125,12 @@ def read_windows(
 def make_batches(entries: list[tuple[Task, Guide]], wanted: set[Task], multiple: int, batch: int) -> list[Batch]:
     """Cut guides into batches by the shape the network sees, in the order of the list.
 
-    A batch of which some pictures are done is kept whole: how the network rounds depends on the number of pictures,
-    and a picture is to be the same however often the work was interrupted.
+    A batch of which some images are done is kept whole: how the network rounds depends on the number of images,
+    and an image is to be the same however often the work was interrupted.
     """
     groups: dict[tuple[int, int], list[tuple[Task, Guide]]] = {}
     for entry in entries:
-        width, height = entry[1].picture.size
+        width, height = entry[1].image.size
         groups.setdefault((-(-width // multiple), -(-height // multiple)), []).append(entry)
     batches = []
     for group in groups.values():
@@ -177,7 +177,7 @@ def _load(
 def _claims_many_pixels(data: bytes) -> bool:
     """By its header; a file that lies about it is refused when it is read."""
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return picture.width * picture.height > _LARGE
+        with Image.open(io.BytesIO(data)) as image:
+            return image.width * image.height > _LARGE
     except Exception:
         return False

@@ -1,4 +1,4 @@
-"""Batches of guides through the network, and pictures to disk in the background."""
+"""Batches of guides through the network, and images to disk in the background."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from sdedit.jobs.settings import Resolved, load_job_model, resolve, warnings
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _WRITERS = 2
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next picture would not fit either
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next image would not fit either
 _NO_MEMORY = "there is not enough memory for this picture; use a smaller --size"
 
 
@@ -63,11 +63,11 @@ class Engine:
         say: Callable[[str], object] = lambda line: None,
         on_step: Callable[[Step], object] = lambda step: None,
     ) -> Generator[PaintedFile, None, None]:
-        """Paint windows, write the pictures, and tell what became of each.
+        """Paint windows, write the images, and tell what became of each.
 
         Args:
             windows: guides in batches.
-            ledger: where pictures are recorded; None for pictures outside a folder of them.
+            ledger: where images are recorded; None for images outside a folder of them.
             say: takes lines about what is done.
             on_step: called after each network evaluation of a batch.
 
@@ -82,13 +82,13 @@ class Engine:
                     _record_failure(result, ledger)
                     yield result
                 for batch in window.batches:
-                    for task, picture, recipe, seconds in self._paint_batch(batch, say, on_step):
-                        if picture is None:
+                    for task, image, recipe, seconds in self._paint_batch(batch, say, on_step):
+                        if image is None:
                             result = PaintedFile.failure(task, _NO_MEMORY)
                             _record_failure(result, ledger)
                             yield result
                         else:
-                            pending.append(writers.submit(_write, task, picture, recipe, seconds, ledger))
+                            pending.append(writers.submit(_write, task, image, recipe, seconds, ledger))
                     # While this batch is written, the next one is painted.
                     while pending and (pending[0].done() or len(pending) > len(batch.entries)):
                         yield pending.popleft().result()
@@ -103,7 +103,7 @@ class Engine:
         multiple = self.model.size_multiple
         height, width = (max(size[axis] for size in _sizes(batch)) for axis in (1, 0))
         height, width = height + -height % multiple, width + -width % multiple
-        guides = torch.stack([_padded(to_tensor(guide.picture), height, width) for _, guide in batch.entries])
+        guides = torch.stack([_padded(to_tensor(guide.image), height, width) for _, guide in batch.entries])
         seeds = [task.seed for task, _ in batch.entries]
         start = 0
         while start < len(guides):
@@ -119,18 +119,18 @@ class Engine:
             for index, (task, guide) in enumerate(batch.entries[part]):
                 if task not in batch.wanted:
                     continue
-                across, down = guide.picture.size
+                across, down = guide.image.size
                 recipe = self.settings.recipe(
                     self.model,
-                    guide.picture.size,
+                    guide.image.size,
                     task.seed,
                     guide=Path(guide.path).name,
                     guide_checksum=guide.checksum,
                     batch=together,
                     folder_seed=task.folder_seed,
                 )
-                picture = None if painted is None else to_image(painted[index, :, :down, :across])
-                yield task, picture, recipe, seconds
+                image = None if painted is None else to_image(painted[index, :, :down, :across])
+                yield task, image, recipe, seconds
             start += together
 
     def _try(self, guides: Tensor, seeds: list[int], on_step: Callable[[Step], object]) -> Tensor | None:
@@ -169,7 +169,7 @@ def load_engine(options: PaintOptions, device: str, say: Callable[[str], object]
 
 
 def _sizes(batch: Batch) -> list[tuple[int, int]]:
-    return [guide.picture.size for _, guide in batch.entries]
+    return [guide.image.size for _, guide in batch.entries]
 
 
 def _padded(guide: Tensor, height: int, width: int) -> Tensor:
@@ -177,18 +177,18 @@ def _padded(guide: Tensor, height: int, width: int) -> Tensor:
     return F.pad(guide[None], (0, width - guide.shape[2], 0, height - guide.shape[1]), mode="replicate")[0]
 
 
-def _write(task: Task, picture: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None) -> PaintedFile:
-    """Write a picture and record it; runs beside the network."""
+def _write(task: Task, image: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None) -> PaintedFile:
+    """Write an image and record it; runs beside the network."""
     if task.output is None:
         data = io.BytesIO()
-        save_image(picture, data, ".png", recipe)
+        save_image(image, data, ".png", recipe)
         sys.stdout.buffer.write(data.getvalue())
         sys.stdout.buffer.flush()
     else:
         try:
             task.output.parent.mkdir(parents=True, exist_ok=True)
             suffix = task.output.suffix.lower()
-            write_atomically(task.output, partial(save_image, picture, suffix=suffix, recipe=recipe))
+            write_atomically(task.output, partial(save_image, image, suffix=suffix, recipe=recipe))
         except (SdeditError, OSError) as error:
             cause = error.__cause__ if isinstance(error, SdeditError) else error
             if ledger is None or (isinstance(cause, OSError) and cause.errno in _DISK_IS_FULL):

@@ -32,16 +32,16 @@ _WINDOW_PIXELS = 1 << 26  # at most, so that large sizes do not fill the memory
 def paint_files(inputs: str | Path | Sequence[str | Path], output: str | Path, **options: Any) -> Iterator[PaintedFile]:
     """Paint folders and files of guides into a folder: what `sdedit paint FOLDER -o OUT` does, as an iterator.
 
-    Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Pictures that are
+    Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Images that are
     done are skipped; a bad guide gives a result with an error, and the others go on.
 
     Args:
-        inputs: folders and picture files.
+        inputs: folders and image files.
         output: folder to write to; it is made if need be.
         options: fields of `sdedit.jobs.options.PaintOptions`, such as t0, seed, batch; `model` may be a loaded one.
 
     Returns:
-        One result for each picture, in the order of painting. Nothing is painted before the first is asked for.
+        One result for each image, in the order of painting. Nothing is painted before the first is asked for.
 
     Raises:
         SdeditError: if an option cannot be used, there are no guides, or the folder cannot be written.
@@ -142,7 +142,7 @@ def paint_listing(
 
 
 def _window_length(batch: int, settings: Resolved) -> int:
-    """Pictures in a window; the same in every process of a job."""
+    """Images in a window; the same in every process of a job."""
     size = settings.size
     pixels = size * size if isinstance(size, int) else size[0] * size[1]
     return batch * max(1, min(_WINDOW, _WINDOW_PIXELS // (pixels * batch)))

@@ -29,7 +29,7 @@ from sdedit.jobs.tasks import Task
 
 
 class GuideFile(NamedTuple):
-    """One guide of a job: its file, its relative path, and that of its picture."""
+    """One guide of a job: its file, its relative path, and that of its image."""
 
     path: str
     relative: str
@@ -49,7 +49,7 @@ class Listing:
         return len(self.guides) * self.variants
 
     def tasks(self, start: int, stop: int, folder_seed: int) -> list[Task]:
-        """The pictures of a range of numbers, variants of a guide side by side."""
+        """The images of a range of numbers, variants of a guide side by side."""
         tasks = []
         for number in range(start, min(stop, len(self))):
             source, variant = self.guides[number // self.variants], number % self.variants
@@ -66,7 +66,7 @@ class Listing:
 
 
 def seed_of(folder_seed: int, relative: str, variant: int) -> int:
-    """The seed of a picture in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
+    """The seed of an image in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
 
     Paths are compared as Unicode in composed form (NFC), so that a folder copied from a Mac keeps its seeds.
     """
@@ -87,14 +87,14 @@ def list_guides(
     Args:
         inputs: folders and files; a file need not exist, and is then reported when its turn comes.
         lines: more of them, from a list.
-        output: folder the pictures are written to.
-        variants: pictures for each guide.
-        include: patterns of names that are guides in folders; empty for the suffixes of pictures.
+        output: folder the images are written to.
+        variants: images for each guide.
+        include: patterns of names that are guides in folders; empty for the suffixes of images.
         exclude: patterns of names that are not. A pattern with "/" is matched with the relative path, another one with
             each part of it.
 
     Raises:
-        SdeditError: if there are no guides, or two guides would become one file, or a picture would replace a guide.
+        SdeditError: if there are no guides, or two guides would become one file, or an image would replace a guide.
     """
     found: dict[str, str] = {}  # file: relative path; a file named twice is painted once
     unreadable: list[tuple[str, str]] = []
@@ -110,7 +110,7 @@ def list_guides(
         named = str(inputs[0]) if inputs else "the list"
         raise SdeditError(f"there are no pictures in {named}; name a folder with pictures, or their files")
     sources = _with_targets(found)
-    _refuse_guides_as_pictures(sources, output, variants)
+    _refuse_guides_as_images(sources, output, variants)
     return Listing(sources, output, variants, unreadable)
 
 
@@ -181,7 +181,7 @@ def _kept_path(line: str) -> str:
 
 
 def _with_targets(found: dict[str, str]) -> list[GuideFile]:
-    """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
+    """Name the images: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
     """
@@ -202,8 +202,8 @@ def _with_targets(found: dict[str, str]) -> list[GuideFile]:
     return list(sources.values())
 
 
-def _refuse_guides_as_pictures(sources: list[GuideFile], output: Path, variants: int) -> None:
-    """No picture may replace a guide."""
+def _refuse_guides_as_images(sources: list[GuideFile], output: Path, variants: int) -> None:
+    """No image may replace a guide."""
     real: dict[str, str] = {}  # of folders: there are few of them
 
     def place(path: str) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What is done already: judged by the recipe in the picture that is there."""
+"""What is done already: judged by the recipe in the image that is there."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from sdedit.jobs.tasks import PaintedFile, Task
 
 
 class Resume:
-    """Decides picture by picture whether it is done, is to be painted, or must not be overwritten.
+    """Decides image by image whether it is done, is to be painted, or must not be overwritten.
 
-    A picture is done if its recipe is what would be painted now, in every field that decides more than rounding, and
+    An image is done if its recipe is what would be painted now, in every field that decides more than rounding, and
     its guide is the same file as then: not changed since, or changed back.
     """
 
@@ -27,7 +27,7 @@ class Resume:
         self._model = model
 
     def __call__(self, task: Task) -> PaintedFile | None:
-        """What is settled about a picture, or None if it is to be painted."""
+        """What is settled about an image, or None if it is to be painted."""
         output = task.output
         if output is None or self._options.overwrite or not output.exists():
             return None
@@ -54,9 +54,9 @@ class Resume:
         return seed_fits and self._settings.agrees_with(recipe, self._model, Path(task.path).name)
 
 
-def _same_guide(guide: Path, picture: Path, recipe: dict[str, Any]) -> bool:
+def _same_guide(guide: Path, image: Path, recipe: dict[str, Any]) -> bool:
     try:
-        if guide.stat().st_mtime <= picture.stat().st_mtime:
+        if guide.stat().st_mtime <= image.stat().st_mtime:
             return True
         return hashlib.sha256(guide.read_bytes()).hexdigest() == recipe.get("guide_checksum")
     except OSError:  # the reader says why
