@@ -25,7 +25,7 @@ _LARGEST_SIZE = 4096
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """One file of checkpoints/models. Sizes in pixels, noise levels for pictures in [0, 1]."""
+    """One file of checkpoints/models. Sizes in pixels, noise levels for images in [0, 1]."""
 
     name: str
     domain: str
@@ -52,7 +52,7 @@ def published_models() -> dict[str, PublishedModel]:
     return {model.name: model for model in sorted(models, key=lambda model: (-model.size, model.name))}
 
 
-def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: float | None) -> Checkpoint:
+def complete(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: float | None) -> Checkpoint:
     """Complete what a reader found: schedule, native size, preconditioning and card; each assumption becomes a note.
 
     Args:
@@ -64,9 +64,9 @@ def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: 
         SdeditError: if sigma_max or the native size cannot be found or cannot be.
     """
     twins = [published] if published else _twins(checkpoint)
-    _settle_size(checkpoint, twins)
+    _complete_size(checkpoint, twins)
     in_file = checkpoint.schedule
-    checkpoint.schedule = _settled_schedule(checkpoint, published, twins, sigma_max)
+    checkpoint.schedule = _completed_schedule(checkpoint, published, twins, sigma_max)
     if checkpoint.preconditioning is None and checkpoint.config.embedding == "fourier":
         checkpoint.preconditioning = VEPreconditioning()
     elif checkpoint.preconditioning is None:
@@ -97,7 +97,7 @@ def _twins(checkpoint: Checkpoint) -> list[PublishedModel]:
     return [model for model in published_models().values() if model.parameters == count and size in (None, model.size)]
 
 
-def _settle_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
+def _complete_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
     if checkpoint.native_size is None:
         checkpoint.native_size = twins[0].size if twins else _GUESSED_SIZE
         checkpoint.notes.append(f"the file does not say its native size; {checkpoint.native_size} px is assumed")
@@ -105,7 +105,7 @@ def _settle_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
         raise SdeditError(f"{checkpoint.file} has an impossible native size, {checkpoint.native_size} px")
 
 
-def _settled_schedule(
+def _completed_schedule(
     checkpoint: Checkpoint, published: PublishedModel | None, twins: list[PublishedModel], sigma_max: float | None
 ) -> VESchedule:
     found = checkpoint.schedule

@@ -18,7 +18,7 @@ _ROUNDING = 1e-5  # by how much sigma(1) in single precision may miss sigma_max
 
 @dataclass(frozen=True)
 class VESchedule:
-    """sigma(t) = sigma_min (sigma_max / sigma_min)^t for t in (0, 1], and sigma(0) = 0. Pictures live in [0, 1].
+    """sigma(t) = sigma_min (sigma_max / sigma_min)^t for t in (0, 1], and sigma(0) = 0. Images live in [0, 1].
 
     Raises:
         ValueError: unless 0 < sigma_min < sigma_max and both are finite.

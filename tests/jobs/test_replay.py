@@ -15,7 +15,7 @@ from sdedit.cli import commands
 from sdedit.errors import SdeditError
 from sdedit.jobs import paint
 from sdedit.jobs.options import PaintOptions
-from sdedit.jobs.replay import replay_picture
+from sdedit.jobs.replay import replay_image
 from tests.helpers.commands import Command, fails_in_one_sentence
 from tests.helpers.folders import make_guides
 from tests.helpers.images import blocks_picture
@@ -24,7 +24,7 @@ from tests.helpers.models import make_tiny_model
 
 def replay(picture: Path, guide: Path | None = None, model: Path | None = None, output: Path | None = None) -> Path:
     words = [None if word is None else str(word) for word in (guide, output, model)]
-    (result,) = replay_picture(picture, *words, None, False, True, None, False)
+    (result,) = replay_image(picture, *words, None, False, True, None, False)
     return Path(result.output)
 
 

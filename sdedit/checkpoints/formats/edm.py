@@ -1,7 +1,7 @@
 """Networks that NVlabs published with EDM (`.pkl`): pickles that carry Python source, which is left unread here.
 
 The object under "ema" is a preconditioning (VEPrecond or EDMPrecond) around a SongUNet, which is NCSN++ with names that
-say where a layer is: `enc.32x32_block0.conv0`. Its pictures are in [-1, 1], so its noise levels are twice those here.
+say where a layer is: `enc.32x32_block0.conv0`. Its images are in [-1, 1], so its noise levels are twice those here.
 """
 
 from __future__ import annotations
