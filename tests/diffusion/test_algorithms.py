@@ -10,39 +10,40 @@ import torch
 from torch import Tensor
 
 from sdedit.checkpoints.load import load_model
-from sdedit.diffusion.algorithms import inpaint, start_levels, synthesise
+from sdedit.diffusion.algorithms import Denoiser, inpaint, start_levels, synthesise
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import SAMPLERS
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
+from tests.helpers.denoisers import ClosedForm
 
 MEAN, STD, CORRELATION = 0.5, 0.2, 0.8
 
 
-def gain(s2: float) -> tuple[float, float]:
+def gain(s2: float, correlation: float = CORRELATION) -> tuple[float, float]:
     """The entries of Cov (Cov + s2 I)^-1 for two pixels: by what a pixel's own value counts, and the other one's."""
-    a, b = STD**2, CORRELATION * STD**2
+    a, b = STD**2, correlation * STD**2
     determinant = (a + s2) ** 2 - b**2
     return (a * (a + s2) - b * b) / determinant, b * s2 / determinant
 
 
-class GaussianPairs:
+def gaussian_pairs(correlation: float) -> ClosedForm:
     """The exact denoiser of pictures whose left and right halves are correlated pixel by pixel.
 
-    Each pixel is N(MEAN, STD^2); a pixel and the one half a width to its right have correlation CORRELATION.
+    Each pixel is N(MEAN, STD^2); a pixel and the one half a width to its right have this correlation.
     """
 
-    kind = "gaussian"
-
-    def denoise(self, network: object, x: Tensor, sigma: Tensor) -> Tensor:
+    def denoise(x: Tensor, sigma: Tensor) -> Tensor:
         left, right = (half - MEAN for half in x.chunk(2, dim=3))
-        own, other = gain(float(sigma) ** 2)
+        own, other = gain(float(sigma) ** 2, correlation)
         return MEAN + torch.cat([own * left + other * right, own * right + other * left], dim=3)
+
+    return ClosedForm(denoise)
 
 
 @pytest.fixture
-def gaussian(tiny_model: ScoreModel) -> ScoreModel:
-    return ScoreModel(tiny_model.network, GaussianPairs(), tiny_model.schedule, 16)
+def gaussian() -> ClosedForm:
+    return gaussian_pairs(CORRELATION)
 
 
 def half_mask(height: int, width: int) -> Tensor:
@@ -53,7 +54,7 @@ def half_mask(height: int, width: int) -> Tensor:
 
 @pytest.mark.parametrize("sampler", ["euler-maruyama", "ancestral"])
 @pytest.mark.parametrize("t0", [0.35, 0.6])
-def test_a_half_mask_gives_the_moments_of_algorithm_3(gaussian: ScoreModel, sampler: str, t0: float) -> None:
+def test_a_half_mask_gives_the_moments_of_algorithm_3(gaussian: ClosedForm, sampler: str, t0: float) -> None:
     """Each step is linear in the free pixel, the kept one and their noises, so that the moments are known exactly."""
     painted, kept, steps = 0.9, 0.2, 30
     source = torch.cat([torch.full((1, 3, 200, 200), painted), torch.full((1, 3, 200, 200), kept)], dim=3)
@@ -72,10 +73,8 @@ def test_a_half_mask_gives_the_moments_of_algorithm_3(gaussian: ScoreModel, samp
 
 
 @pytest.mark.parametrize("sampler", ["ancestral", "dpm-2m-sde", "er-sde"])
-def test_free_pixels_that_do_not_depend_on_kept_ones_are_plain_synthesis(
-    gaussian: ScoreModel, sampler: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(f"{__name__}.CORRELATION", 0.0)
+def test_free_pixels_that_do_not_depend_on_kept_ones_are_plain_synthesis(sampler: str) -> None:
+    gaussian = gaussian_pairs(0.0)
     source = torch.full((1, 3, 200, 400), 0.7)
     free = _run_unclamped(gaussian, source, half_mask(200, 400), gaussian.schedule.sigmas(0.45, 100), sampler)[
         ..., :200
@@ -86,7 +85,7 @@ def test_free_pixels_that_do_not_depend_on_kept_ones_are_plain_synthesis(
     assert float(free.std()) == pytest.approx(sigma * math.sqrt(k * (1 + k)), rel=0.02)
 
 
-def _run_unclamped(model: ScoreModel, source: Tensor, mask: Tensor, levels: Tensor, sampler: str) -> Tensor:
+def _run_unclamped(model: Denoiser, source: Tensor, mask: Tensor, levels: Tensor, sampler: str) -> Tensor:
     """The last D, before values are clamped to [0, 1], which would change the moments."""
     last: list[Tensor] = []
     generator = torch.Generator().manual_seed(0)
@@ -103,7 +102,7 @@ def test_kept_pixels_are_the_source_exactly(tiny_model: ScoreModel) -> None:
     assert (edited - source).abs()[..., :9].mean() > 0.01
 
 
-def test_kept_pixels_have_fresh_noise_of_the_level_just_reached(gaussian: ScoreModel) -> None:
+def test_kept_pixels_have_fresh_noise_of_the_level_just_reached(gaussian: ClosedForm) -> None:
     source = torch.full((1, 3, 100, 200), 0.3)
     seen: list[Step] = []
     levels = gaussian.schedule.sigmas(0.6, 8)
@@ -117,7 +116,7 @@ def test_kept_pixels_have_fresh_noise_of_the_level_just_reached(gaussian: ScoreM
 
 
 @pytest.mark.parametrize("m", [0.2, 0.5, 128 / 255, 0.9])
-def test_grey_pixels_start_at_their_own_t0(gaussian: ScoreModel, m: float) -> None:
+def test_grey_pixels_start_at_their_own_t0(gaussian: ClosedForm, m: float) -> None:
     """Until the level has fallen to sigma(m t0) a pixel is source + sigma z; after that the model has it."""
     source = torch.full((1, 3, 100, 200), 0.9)
     mask = torch.where(half_mask(100, 200) == 1, 1.0, m)

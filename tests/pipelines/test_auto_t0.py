@@ -13,27 +13,17 @@ from PIL import Image
 from torch import Tensor
 
 from sdedit.checkpoints.load import load_model
-from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.pipelines.auto_t0 import CALIBRATION, Calibration, calibrate, calibration_of, denoising_errors, suggest_t0
 from tests.helpers.commands import Command, fails_in_one_sentence
+from tests.helpers.denoisers import ClosedForm, ideal_denoiser
 
 STD = 0.02
 
 
-class Ideal:
-    """The exact denoiser of pixels N(0.5, STD^2), independent of each other."""
-
-    kind = "ideal"
-
-    def denoise(self, network: object, x: Tensor, sigma: Tensor) -> Tensor:
-        k = STD**2 / (STD**2 + sigma[:, None, None, None] ** 2)
-        return 0.5 + k * (x - 0.5)
-
-
 @pytest.fixture
-def ideal(tiny_model: ScoreModel) -> ScoreModel:
-    return ScoreModel(tiny_model.network, Ideal(), tiny_model.schedule, 16, {"name": "ideal"})
+def ideal() -> ClosedForm:
+    return ideal_denoiser(0.5, STD)
 
 
 def photographs(count: int = 40, side: int = 32) -> Tensor:
@@ -42,7 +32,7 @@ def photographs(count: int = 40, side: int = 32) -> Tensor:
     return 0.5 + contrast * torch.randn(count, 3, side, side, generator=generator)
 
 
-def test_errors_of_a_gaussian(ideal: ScoreModel) -> None:
+def test_errors_of_a_gaussian(ideal: ClosedForm) -> None:
     """E (D - y)^2 = (1-k)^2 var(y) + k^2 sigma^2 with k = STD^2 / (STD^2 + sigma^2)."""
     y = 0.5 + STD * torch.randn(12, 3, 64, 64, generator=torch.Generator().manual_seed(7))
     for sigma, errors in zip((0.01, 0.05), denoising_errors(ideal, y, (0.01, 0.05)), strict=True):
@@ -50,7 +40,7 @@ def test_errors_of_a_gaussian(ideal: ScoreModel) -> None:
         assert float(errors.mean()) == pytest.approx((1 - k) ** 2 * STD**2 + k**2 * sigma**2, rel=0.05)
 
 
-def test_what_is_like_a_photograph_needs_little_noise_and_what_never_is_the_most(ideal: ScoreModel) -> None:
+def test_what_is_like_a_photograph_needs_little_noise_and_what_never_is_the_most(ideal: ClosedForm) -> None:
     model = replace(ideal, card={"name": "ideal", CALIBRATION: calibrate(ideal, photographs()).to_dict()})
     known = calibration_of(model)
     noise = torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(9))
@@ -63,7 +53,7 @@ def test_what_is_like_a_photograph_needs_little_noise_and_what_never_is_the_most
     assert known.photographs == 40
 
 
-def test_the_first_crossing_is_interpolated(ideal: ScoreModel) -> None:
+def test_the_first_crossing_is_interpolated(ideal: ClosedForm) -> None:
     """A calibration made to measure: the guide's log error is 3, 2 and 0 spreads off at three levels."""
     times = (0.2, 0.4, 0.6)
     sigmas = tuple(ideal.schedule.sigma(t) for t in times)
@@ -88,12 +78,12 @@ def test_the_first_crossing_is_interpolated(ideal: ScoreModel) -> None:
         {"sigmas": [1, 2], "means": [math.nan, 1], "stds": [1, 1], "photographs": 1},
     ],
 )
-def test_calibrations_that_cannot_be_used(ideal: ScoreModel, table: object) -> None:
+def test_calibrations_that_cannot_be_used(ideal: ClosedForm, table: object) -> None:
     with pytest.raises(SdeditError, match="cannot be used"):
         suggest_t0(replace(ideal, card={"name": "ideal", CALIBRATION: table}), torch.rand(3, 16, 16))
 
 
-def test_too_few_photographs(ideal: ScoreModel) -> None:
+def test_too_few_photographs(ideal: ClosedForm) -> None:
     with pytest.raises(SdeditError, match=r"at least 8 photographs.*there are 3"):
         calibrate(ideal, photographs(3))
 

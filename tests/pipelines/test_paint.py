@@ -11,6 +11,7 @@ import sdedit
 from sdedit.diffusion.algorithms import synthesise
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
+from tests.helpers.denoisers import ideal_denoiser
 from tests.helpers.images import blocks_picture
 
 
@@ -92,17 +93,9 @@ def test_arguments_out_of_range(tiny_model: ScoreModel, options: dict, words: st
         sdedit.paint(tiny_model, guide, **{"steps": 2, **options})
 
 
-def test_the_result_of_an_ideal_denoiser_is_a_sample_of_its_data(tiny_model: ScoreModel) -> None:
+def test_the_result_of_an_ideal_denoiser_is_a_sample_of_its_data() -> None:
     """With D of pixels N(0.5, 0.1^2) for the network, the reverse SDE from a flat guide has closed-form moments."""
-
-    class Ideal:
-        kind = "ideal"
-
-        def denoise(self, network: object, x: torch.Tensor, sigma: torch.Tensor) -> torch.Tensor:
-            k = 0.01 / (0.01 + sigma[:, None, None, None] ** 2)
-            return 0.5 + k * (x - 0.5)
-
-    model = ScoreModel(tiny_model.network, Ideal(), tiny_model.schedule, 16)
+    model = ideal_denoiser(0.5, 0.1)
     painted = sdedit.paint(model, torch.full((3, 256, 256), 0.6), t0=0.35, steps=300, sampler="er-sde", passes=1)
     sigma = model.schedule.sigma(0.35)
     k = 0.01 / (0.01 + sigma**2)
