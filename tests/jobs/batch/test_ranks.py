@@ -138,5 +138,5 @@ def test_a_rank_with_failures_waits_for_the_others() -> None:
     other = Share(Rank(1, 2), "list", print)
     other._store = store  # type: ignore[assignment]
     other.finish(failed=False)
-    waiting.join(timeout=10)
+    waiting.join(timeout=60)
     assert not waiting.is_alive()

@@ -96,7 +96,7 @@ def test_signals_end_in_order(
     process = start(guides, "-o", out, "--model", tiny_checkpoint, "--steps", 300)
     assert wait_for_growth(out / "sdedit.jsonl", process, 100)
     process.send_signal(number)
-    said = process.communicate(timeout=30)[1].decode()
+    said = process.communicate(timeout=300)[1].decode()
     assert process.returncode == code
     assert word in said
     assert "same command goes on" in said.splitlines()[-1]
