@@ -17,7 +17,7 @@ from tests.helpers.commands import SDEDIT, Command, run_here
 from tests.helpers.images import blocks_picture
 from tests.helpers.models import make_tiny_model
 
-MOST_WORKERS = 8  # each holds torch and its models
+MOST_WORKERS = 4  # each holds torch and a few models
 if not torch.cuda.is_available():
     os.environ.setdefault("TRITON_INTERPRET", "1")  # kernels for a GPU run without one, slowly
 
