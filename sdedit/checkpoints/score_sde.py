@@ -74,6 +74,10 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool) -> Checkpoint:
     check_claims(path, tensors, path.stat().st_size)
 
     config = infer_config(path, tensors)
+    if config.embedding == "positional" and config.input_pyramid == "none":
+        # No variance-exploding network was ever published in this form, and DDPM++ would run with the wrong index,
+        # schedule and resampling.
+        raise SdeditError(f"{path} is a DDPM++ network for preserved variance (VP); sdedit paints with VE networks")
     names = sources(config, _NAMING, lambda number, part: f"{MARK}{number}{_JOINTS.get(part.kind, '')}")
     renamed = {_without_nin(name): tensor for name, tensor in tensors.items()}
     return Checkpoint(

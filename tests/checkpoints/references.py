@@ -48,6 +48,8 @@ def resampled(x: Tensor, change: str) -> Tensor:
 class Cifar:
     """The CIFAR-10 and CelebA networks of score_sde_pytorch: 'residual' input pyramid, no output pyramid."""
 
+    resampled = staticmethod(resampled)
+
     def __init__(self, tensors: Tensors, blocks: int, fourier: bool, attention_level: int = 1) -> None:
         self.tensors, self.blocks, self.fourier, self.attention_level = tensors, blocks, fourier, attention_level
 
@@ -66,12 +68,12 @@ class Cifar:
         return F.group_norm(x, min(channels // 4, 32), weight, bias, 1e-6)
 
     def block(self, name: str, x: Tensor, out: int, embedding: Tensor, change: str = "") -> Tensor:
-        h = resampled(F.silu(self.norm(f"{name}.GroupNorm_0", x)), change)
+        h = self.resampled(F.silu(self.norm(f"{name}.GroupNorm_0", x)), change)
         h = self.conv(f"{name}.Conv_0", h, out, 3, padding=1)
         h = h + self.linear(f"{name}.Dense_0", F.silu(embedding), out)[:, :, None, None]
         h = self.conv(f"{name}.Conv_1", F.silu(self.norm(f"{name}.GroupNorm_1", h)), out, 3, padding=1)
         if change or out != x.shape[1]:
-            x = self.conv(f"{name}.Conv_2", resampled(x, change), out, 1)
+            x = self.conv(f"{name}.Conv_2", self.resampled(x, change), out, 1)
         return (x + h) * ROOT_HALF
 
     def nin(self, name: str, x: Tensor) -> Tensor:
