@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from sdedit.model import ScoreModel
 from sdedit.samplers import Evaluation, Generators, gaussian_noise, sample
-from sdedit.schedule import VESchedule
+from sdedit.schedule import Schedule
 
 
 @torch.inference_mode()
@@ -101,7 +101,7 @@ def edit(
     return x[..., :height, :width].clamp(0, 1)
 
 
-def start_levels(schedule: VESchedule, mask: Tensor, sigma: float) -> Tensor:
+def start_levels(schedule: Schedule, mask: Tensor, sigma: float) -> Tensor:
     """The noise level sigma(m t0) at which a pixel of mask value m starts to change, sigma(t0) = `sigma`; mask's shape.
 
     0 where m is 0, and exactly `sigma` where m is 1.

@@ -12,7 +12,7 @@ from torch import Tensor
 from sdedit.captured import Captured
 from sdedit.network import NCSNpp
 from sdedit.preconditioning import Preconditioning
-from sdedit.schedule import VESchedule
+from sdedit.schedule import Schedule
 
 
 @dataclass
@@ -30,7 +30,7 @@ class ScoreModel:
 
     network: NCSNpp
     preconditioning: Preconditioning
-    schedule: VESchedule
+    schedule: Schedule
     native_size: int
     card: Mapping[str, Any] = field(default_factory=dict)
     checksum: str = ""

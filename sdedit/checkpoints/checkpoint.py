@@ -15,7 +15,7 @@ from sdedit.errors import SdeditError
 from sdedit.model import ScoreModel
 from sdedit.network import NCSNpp, NetworkConfig
 from sdedit.preconditioning import Preconditioning
-from sdedit.schedule import VESchedule
+from sdedit.schedule import Schedule
 
 
 @dataclass
@@ -38,7 +38,7 @@ class Checkpoint:
     config: NetworkConfig
     weights: dict[str, Tensor]
     preconditioning: Preconditioning | None = None
-    schedule: VESchedule | None = None
+    schedule: Schedule | None = None
     levels: int | None = None
     native_size: int | None = None
     card: dict[str, Any] = field(default_factory=dict)

@@ -20,8 +20,8 @@ from sdedit.errors import SdeditError
 from sdedit.files import write_atomically
 from sdedit.model import ScoreModel
 from sdedit.network import NetworkConfig
-from sdedit.preconditioning import preconditioning_from_dict, preconditioning_to_dict
-from sdedit.schedule import VESchedule
+from sdedit.preconditioning import VPPreconditioning, preconditioning_from_dict, preconditioning_to_dict
+from sdedit.vp_schedule import schedule_from_dict, schedule_to_dict
 
 FORMAT_VERSION = 1
 _MARK = "sdedit"
@@ -37,7 +37,7 @@ def save_checkpoint(model: ScoreModel, path: Path, dtype: torch.dtype = torch.fl
         _MARK: FORMAT_VERSION,
         "network": model.network.config.to_dict(),
         "preconditioning": preconditioning_to_dict(model.preconditioning),
-        "schedule": {"sigma_min": model.schedule.sigma_min, "sigma_max": model.schedule.sigma_max},
+        "schedule": schedule_to_dict(model.schedule),
         "native_size": model.native_size,
         "card": dict(model.card),
     }
@@ -74,12 +74,16 @@ def read_native(path: Path) -> Checkpoint:
         card = parts["card"]
         if not isinstance(card, dict):
             raise ValueError("its model card is not a table")
+        preconditioning = preconditioning_from_dict(parts["preconditioning"])
+        schedule = schedule_from_dict(parts["schedule"])
+        if isinstance(preconditioning, VPPreconditioning) and preconditioning.schedule != schedule:
+            raise ValueError("its schedule is not that of its preconditioning")
         return Checkpoint(
             path,
             NetworkConfig.from_dict(parts["network"]),
             weights,
-            preconditioning_from_dict(parts["preconditioning"]),
-            VESchedule(**parts["schedule"]),
+            preconditioning,
+            schedule,
             native_size=native_size,
             card=card,
         )
