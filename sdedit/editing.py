@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sdedit.model import ScoreModel
-from sdedit.samplers import Evaluation, Generators, gaussian_noise, sample
+from sdedit.samplers import Evaluation, Generators, check_sampler, gaussian_noise, sample
 from sdedit.schedule import Schedule
 
 
@@ -37,7 +37,11 @@ def synthesise(
 
     Returns:
         (B, 3, H, W) float32 in [0, 1], on the model's device.
+
+    Raises:
+        ValueError: if the model's schedule does not allow the sampler.
     """
+    check_sampler(sampler, model.schedule)
     height, width = guide.shape[-2:]
     x = pad(guide, model)
     for _ in range(repeats):
@@ -77,8 +81,10 @@ def edit(
         (B, 3, H, W) float32 in [0, 1], on the model's device; equal to `source` where the mask is 0.
 
     Raises:
-        ValueError: if the mask has not the shape of one channel of the source, or a value outside [0, 1].
+        ValueError: if the mask has not the shape of one channel of the source, or a value outside [0, 1]; if the
+            model's schedule does not allow the sampler.
     """
+    check_sampler(sampler, model.schedule)
     if mask.shape != (len(source), 1, *source.shape[-2:]):
         raise ValueError(f"a mask for {tuple(source.shape)} is one channel of it, not {tuple(mask.shape)}")
     if not ((mask >= 0) & (mask <= 1)).all():

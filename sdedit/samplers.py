@@ -10,7 +10,8 @@ last step goes to s' = 0, where x' = D: no noise is added there. With r = s'/s:
     euler-maruyama    a = r^2    b = sqrt(s^2 - s'^2)    Meng et al. 2021 (2108.01073), Algorithm 1;
                                                          'reverse diffusion' in Song et al. 2021 (2011.13456), app. E
     euler-maruyama-t  a = 1 - h  b = s sqrt(h)           of the reverse SDE in t, Song et al. 2021, equation 6, with
-                                                         h = 2 ln(s/s'); unstable where h >= 1
+                                                         h = 2 ln(s/s'); unstable where h >= 1; the only one in which
+                                                         the schedule plays a part, that of exploding variance
     ancestral         a = r^2    b = s' sqrt(1 - r^2)    the exact posterior of x' given x and D; Ho et al. 2020
                                                          (2006.11239), equation 7, for the variance-exploding case
     dpm-2m-sde        the same, and c continues D linearly in ln s: DPM-Solver++(2M) SDE, Lu et al. 2022 (2211.01095)
@@ -33,6 +34,8 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor
+
+from sdedit.schedule import Schedule, VESchedule
 
 # Chosen on the built-in model: above this level churn costs faithfulness, below it hardly any.
 CHURN, CHURN_BELOW = 3.0, 0.3  # h of er-sde-churn, and the noise level from which on it has it; before, 1
@@ -109,6 +112,19 @@ SAMPLERS: dict[str, Coefficients] = {
     "dpm-2m": dpm_2m,
     "heun": heun,
 }
+
+
+def check_sampler(sampler: str, schedule: Schedule) -> None:
+    """Refuse a sampler that means something else with this schedule.
+
+    Raises:
+        ValueError: for `euler-maruyama-t` with any schedule but that of exploding variance.
+    """
+    if sampler == "euler-maruyama-t" and not isinstance(schedule, VESchedule):
+        raise ValueError(
+            "euler-maruyama-t steps in the time of exploding variance, which a variance-preserving model has not; use "
+            "ancestral or euler-maruyama"
+        )
 
 
 def gaussian_noise(like: Tensor, generator: Generators) -> Tensor:

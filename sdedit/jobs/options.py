@@ -181,12 +181,14 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
         SdeditError: if the model cannot do what is asked.
     """
     from sdedit.coarse_to_fine import pass_count, sampling_in_passes
+    from sdedit.samplers import check_sampler
 
     size = options.size or model.native_size
     passes = options.passes or pass_count(size if isinstance(size, int) else min(size), model.native_size)
     try:
         chosen = choose_sampling(options.quality, options.sampler, options.steps, options.grid)
         sampling = sampling_in_passes(chosen, passes)
+        check_sampler(sampling.sampler, model.schedule)
         t0 = options.t0
         if isinstance(t0, tuple):
             raise ValueError("t0 auto takes a single guide; give a number for several")
@@ -219,10 +221,12 @@ def draw_seed() -> int:
 def warnings(settings: Settings, model: ScoreModel) -> list[str]:
     """What a user should know before painting: what the model's file left open, and steps that are too few."""
     lines = [f"{model.name}: {note}" for note in model.notes]
-    stable_steps = math.floor(2 * model.schedule.log_ratio * settings.t0) + 1
-    if settings.sampling.sampler == "euler-maruyama-t" and settings.sampling.steps < stable_steps:
-        lines.append(
-            f"{settings.sampling.sampler} is unstable at this t0 with fewer than {stable_steps} steps, and wants many "
-            "times more"
-        )
+    if settings.sampling.sampler == "euler-maruyama-t":
+        growth = math.log(settings.sigma / model.schedule.sigma_min)
+        stable_steps = math.floor(2 * growth) + 1
+        if settings.sampling.steps < stable_steps:
+            lines.append(
+                f"euler-maruyama-t is unstable at this t0 with fewer than {stable_steps} steps, and wants many times "
+                "more"
+            )
     return lines
