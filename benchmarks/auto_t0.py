@@ -15,15 +15,15 @@ from pathlib import Path
 import torch
 
 from sdedit import load_model, paint
+from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.samplers import DEFAULT
 from sdedit.evaluation.curve import paint_guides
-from sdedit.evaluation.faithfulness import l2, rmse
+from sdedit.evaluation.distances import l2, rmse
 from sdedit.evaluation.features import load_extractor
-from sdedit.evaluation.realism import kid
-from sdedit.quality import DEFAULT
-from sdedit.runtime import keep_freed_memory
-from sdedit.sweeping import write_table
-from sdedit.sweetspot import suggest_t0
-from sdedit.training.data import load_squares
+from sdedit.evaluation.kid import kid
+from sdedit.io.files import write_table
+from sdedit.io.photographs import load_squares
+from sdedit.pipelines.auto_t0 import suggest_t0
 
 
 def main() -> None:

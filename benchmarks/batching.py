@@ -14,8 +14,8 @@ from pathlib import Path
 import torch
 
 import sdedit
-from sdedit.pixels import to_picture
-from sdedit.runtime import keep_freed_memory
+from sdedit.diffusion.device import keep_freed_memory
+from sdedit.io.tensors import to_picture
 
 batch = int(sys.argv[1]) if len(sys.argv) > 1 else 8
 rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5

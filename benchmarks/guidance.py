@@ -13,13 +13,13 @@ from pathlib import Path
 from torch import Tensor
 
 from sdedit import load_model
+from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.samplers import DEFAULT
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.evaluation.curve import realism_curve
 from sdedit.evaluation.features import load_extractor
-from sdedit.model import ScoreModel
-from sdedit.quality import DEFAULT
-from sdedit.runtime import keep_freed_memory
-from sdedit.training.data import load_squares
-from sdedit.training.guidance import Guidance
+from sdedit.io.photographs import load_squares
+from sdedit.training.teachers import Guidance
 
 
 class GuidedModel(ScoreModel):

@@ -10,9 +10,9 @@ from pathlib import Path
 import torch
 
 from sdedit import ScoreModel, VESchedule
-from sdedit.checkpoints import save_checkpoint
-from sdedit.network import NCSNpp, NetworkConfig
-from sdedit.preconditioning import VEPreconditioning
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.preconditioning import VEPreconditioning
 
 torch.manual_seed(0)
 network = NCSNpp(

@@ -10,14 +10,14 @@ import argparse
 from pathlib import Path
 
 from sdedit import load_model
+from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.samplers import Sampling
 from sdedit.evaluation.curve import paint_guides
-from sdedit.evaluation.faithfulness import l2
+from sdedit.evaluation.distances import l2
 from sdedit.evaluation.features import load_extractor
-from sdedit.evaluation.realism import kid
-from sdedit.quality import Sampling
-from sdedit.runtime import keep_freed_memory
-from sdedit.sweeping import write_table
-from sdedit.training.data import load_squares
+from sdedit.evaluation.kid import kid
+from sdedit.io.files import write_table
+from sdedit.io.photographs import load_squares
 
 
 def main() -> None:

@@ -18,11 +18,11 @@ from pathlib import Path
 import torch
 
 from sdedit import load_model
+from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.samplers import Sampling
 from sdedit.evaluation.curve import realism_curve
 from sdedit.evaluation.features import load_extractor
-from sdedit.quality import Sampling
-from sdedit.runtime import keep_freed_memory
-from sdedit.training.data import load_squares
+from sdedit.io.photographs import load_squares
 
 FEW, MANY = (10, 15, 20, 30, 50), (100, 250, 500)
 

@@ -1,24 +1,16 @@
 """SDEdit with variance-exploding score models: rough colour strokes in, realistic pictures out.
 
-Meng et al. 2021 (arXiv 2108.01073). The parts, each usable on its own, the lower never importing the upper:
+Meng et al. 2021 (arXiv 2108.01073). One folder for each kind of data, the upper ones importing the lower only:
 
-    sdedit.cli             the command line
-    sdedit.jobs            painting files: one, a folder, a fleet's share
-    sdedit.evaluation      how realistic and how faithful results are
-    sdedit.painting        paint: a picture or tensor in, a painted one out
-    sdedit.retouching      edit, composite: a picture with strokes or a pasted part in, one picture out
-    sdedit.altering        strokes and patches, and the mask that follows from them
-    sdedit.blending        the region round the mask to the model and back
-    sdedit.sweetspot       a t0 for a guide
-    sdedit.guide           picture files to guides and back
-    sdedit.coarse_to_fine  sizes beyond the model's native one
-    sdedit.editing         the algorithms: perturb, then run the reverse SDE, inside a mask or everywhere
-    sdedit.samplers        steps of the reverse SDE
-    sdedit.model           the score model: denoiser and score
-    sdedit.preconditioning network to denoiser
-    sdedit.network         NCSN++
-    sdedit.schedule        sigma(t)
-    sdedit.checkpoints     models from files
+    sdedit.cli          words      the command line: arguments to options
+    sdedit.jobs         paths      files and folders in, files out
+    sdedit.evaluation              how realistic and how faithful results are
+    sdedit.training                models from photographs
+    sdedit.pipelines    images     PIL in, PIL out: paint, edit, composite
+    sdedit.checkpoints             models from files
+    sdedit.diffusion    tensors    (B, 3, H, W) in and out: schedule, samplers, algorithms, score model, network
+    sdedit.io                      image files and PIL images
+    sdedit.errors
 """
 
 from __future__ import annotations
@@ -27,14 +19,14 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sdedit.checkpoints import load_model
+    from sdedit.checkpoints.load import load_model
+    from sdedit.diffusion.schedule import VESchedule
+    from sdedit.diffusion.score_model import ScoreModel
     from sdedit.errors import SdeditError
-    from sdedit.jobs.folder import paint_files
-    from sdedit.jobs.results import PaintedFile
-    from sdedit.model import ScoreModel
-    from sdedit.painting import paint
-    from sdedit.retouching import composite, edit
-    from sdedit.schedule import VESchedule
+    from sdedit.jobs.batch.folder import paint_files
+    from sdedit.jobs.tasks import PaintedFile
+    from sdedit.pipelines.edit import composite, edit
+    from sdedit.pipelines.paint import paint
 
 __version__ = "0.1.0"
 __all__ = [
@@ -51,15 +43,15 @@ __all__ = [
 ]
 
 _HOMES = {
-    "PaintedFile": "sdedit.jobs.results",
-    "ScoreModel": "sdedit.model",
+    "PaintedFile": "sdedit.jobs.tasks",
+    "ScoreModel": "sdedit.diffusion.score_model",
     "SdeditError": "sdedit.errors",
-    "VESchedule": "sdedit.schedule",
-    "composite": "sdedit.retouching",
-    "edit": "sdedit.retouching",
-    "load_model": "sdedit.checkpoints",
-    "paint": "sdedit.painting",
-    "paint_files": "sdedit.jobs.folder",
+    "VESchedule": "sdedit.diffusion.schedule",
+    "composite": "sdedit.pipelines.edit",
+    "edit": "sdedit.pipelines.edit",
+    "load_model": "sdedit.checkpoints.load",
+    "paint": "sdedit.pipelines.paint",
+    "paint_files": "sdedit.jobs.batch.folder",
 }
 
 

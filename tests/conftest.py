@@ -13,11 +13,11 @@ import pytest
 import torch
 from PIL import Image
 
-from sdedit.checkpoints import save_checkpoint
-from sdedit.model import ScoreModel
-from sdedit.network import NCSNpp, NetworkConfig
-from sdedit.preconditioning import EDMPreconditioning
-from sdedit.schedule import VESchedule
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.preconditioning import EDMPreconditioning
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.score_model import ScoreModel
 
 Command = Callable[..., subprocess.CompletedProcess]
 if not torch.cuda.is_available():

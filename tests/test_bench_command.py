@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from conftest import Command, fails_in_one_sentence
 
-from sdedit.checkpoints import save_checkpoint
-from sdedit.model import ScoreModel
-from sdedit.network import NCSNpp, NetworkConfig
-from sdedit.preconditioning import VEPreconditioning
-from sdedit.quality import DEFAULT
-from sdedit.schedule import VESchedule
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.preconditioning import VEPreconditioning
+from sdedit.diffusion.samplers import DEFAULT
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.score_model import ScoreModel
 
 _SMALL = NetworkConfig(128, (128, 128), (1, 1), attention_levels=(1,), input_pyramid="skip", output_pyramid="skip")
 

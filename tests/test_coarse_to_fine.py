@@ -8,11 +8,11 @@ import pytest
 import torch
 
 import sdedit
-from sdedit.coarse_to_fine import REPAINT, pass_count, synthesise_coarse_to_fine
-from sdedit.editing import synthesise
-from sdedit.model import ScoreModel
-from sdedit.quality import Sampling
-from sdedit.samplers import Evaluation
+from sdedit.diffusion.algorithms import synthesise
+from sdedit.diffusion.coarse_to_fine import REPAINT, pass_count, synthesise_coarse_to_fine
+from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.samplers import Sampling
+from sdedit.diffusion.score_model import ScoreModel
 
 SAMPLING = Sampling("ancestral", 4, "uniform")
 

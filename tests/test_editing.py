@@ -9,11 +9,12 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdedit.checkpoints import load_model
-from sdedit.editing import edit, start_levels, synthesise
-from sdedit.model import ScoreModel
-from sdedit.samplers import SAMPLERS, Evaluation
-from sdedit.schedule import VESchedule
+from sdedit.checkpoints.load import load_model
+from sdedit.diffusion.algorithms import edit, start_levels, synthesise
+from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.samplers import SAMPLERS
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.score_model import ScoreModel
 
 MEAN, STD, CORRELATION = 0.5, 0.2, 0.8
 

@@ -10,12 +10,12 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from sdedit.diffusion.samplers import Sampling
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.evaluation import FeatureExtractor, kid, l2, load_extractor, rmse
 from sdedit.evaluation.curve import realism_curve
 from sdedit.evaluation.plot import plot_over_t0
-from sdedit.model import ScoreModel
-from sdedit.quality import Sampling
 
 
 def mean_squared_discrepancy(x: Tensor, y: Tensor) -> float:
@@ -127,13 +127,13 @@ def test_plot(tmp_path: Path) -> None:
 
 
 def test_an_edit_outside_its_mask(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    from sdedit.evaluation import perceptual
-    from sdedit.evaluation.edits import measure_edit
+    from sdedit.evaluation import distances
+    from sdedit.jobs.evaluate import measure_edit
 
     def unavailable(*pictures: Tensor) -> Tensor:
         raise SdeditError("no weights")
 
-    monkeypatch.setattr(perceptual, "masked_lpips", unavailable)
+    monkeypatch.setattr(distances, "masked_lpips", unavailable)
     before = Image.new("RGB", (8, 6), (10, 20, 30))
     after, mask = before.copy(), Image.new("L", (8, 6))
     after.paste((61, 20, 30), (0, 0, 4, 2))  # 8 pixels, of which the mask lets 6 change

@@ -15,7 +15,7 @@ from conftest import SDEDIT
 from folders import make_guides, pictures, start, wait_for_growth
 
 from sdedit.errors import SdeditError
-from sdedit.jobs.ranks import Rank, Share, find_rank
+from sdedit.jobs.batch.ranks import Rank, Share, find_rank
 
 RANKS = [int(count) for count in os.environ.get("SDEDIT_TEST_RANKS", "2").split(",")]
 

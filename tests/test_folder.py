@@ -14,10 +14,10 @@ from folders import make_guides, pictures
 from PIL import Image
 
 import sdedit as package
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.jobs import engine
-from sdedit.jobs.ledger import Ledger, rebuild_ledger
-from sdedit.model import ScoreModel
+from sdedit.jobs.batch import engine
+from sdedit.jobs.batch.ledger import Ledger, rebuild_ledger
 
 
 @pytest.fixture

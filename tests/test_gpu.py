@@ -14,9 +14,10 @@ from test_network import CHURCH_CUT_SMALL, OPTIONS, randomise
 from torch.nn import functional as F
 
 from sdedit import paint
-from sdedit.network import NCSNpp, NetworkConfig, on_gpu
-from sdedit.network.resample import FIRDown, FIRUp
-from sdedit.preconditioning import EDMPreconditioning
+from sdedit.diffusion.kernels import triton_ops
+from sdedit.diffusion.layers.resample import FIRDown, FIRUp
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.preconditioning import EDMPreconditioning
 
 pytest.importorskip("triton", reason="the kernels are Triton's")
 
@@ -49,12 +50,12 @@ def test_norm_silu_is_normalisation_and_activation(
     small: int,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(on_gpu, "_SMALL", small)
+    monkeypatch.setattr(triton_ops, "_SMALL", small)
     x = channels_last(*shape, dtype=dtype) * 3 + 5
     weight, bias = channels_last(1, shape[1], 1, 2, dtype=dtype)[0, :, 0].T.contiguous()
     before = channels_last(1, 2 * shape[1], 1, 1, dtype=dtype)[0, shape[1] :, 0, 0]
     shift = channels_last(shape[0] if shifts == "one each" else 1, shape[1], 2, 2)[:, :, 0, 0]
-    y = on_gpu.norm_silu(x, weight, bias, 4, 1e-6, silu, (before, shift) if shifts != "none" else None)
+    y = triton_ops.norm_silu(x, weight, bias, 4, 1e-6, silu, (before, shift) if shifts != "none" else None)
     moved = x.double() + (before.double() + shift)[:, :, None, None] if shifts != "none" else x.double()
     expected = F.group_norm(moved, 4, weight.double(), bias.double(), 1e-6)
     assert_close(y, F.silu(expected) if silu else expected)
@@ -62,15 +63,15 @@ def test_norm_silu_is_normalisation_and_activation(
 
 @pytest.mark.parametrize("small", [1, 1 << 20])
 def test_norm_silu_keeps_its_digits_far_from_zero(small: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(on_gpu, "_SMALL", small)
+    monkeypatch.setattr(triton_ops, "_SMALL", small)
     x = channels_last(1, 16, 64, 64) + 100
-    y = on_gpu.norm_silu(x, x.new_ones(16), x.new_zeros(16), 4, 1e-6, False, None)
+    y = triton_ops.norm_silu(x, x.new_ones(16), x.new_zeros(16), 4, 1e-6, False, None)
     torch.testing.assert_close(y, F.group_norm(x.double(), 4, eps=1e-6).float(), rtol=1e-3, atol=1e-3)
 
 
 def test_norm_silu_at_extreme_activations() -> None:
     x, bias = channels_last(1, 4, 3, 3), torch.tensor([-300.0, -80.0, 80.0, 1e30], device=DEVICE)
-    y = on_gpu.norm_silu(x, x.new_ones(4), bias, 1, 1e-6, True, None)
+    y = triton_ops.norm_silu(x, x.new_ones(4), bias, 1, 1e-6, True, None)
     torch.testing.assert_close(y, F.silu(F.group_norm(x, 1, None, bias)), rtol=1e-4, atol=1e-30)
 
 
@@ -81,7 +82,7 @@ def test_finish_scales_and_adds(shape: tuple[int, ...], dtype: torch.dtype, adde
     h, bias = channels_last(*shape, dtype=dtype), channels_last(1, shape[1], 1, 1, dtype=dtype)[0, :, 0, 0]
     onto = channels_last(*shape[:2], shape[3], shape[2], dtype=dtype).mT if added else None
     expected = 0.7 * (h.double() + bias.double()[:, None, None])
-    assert_close(on_gpu.finish(h, 0.7, bias, onto), expected if onto is None else expected + onto)
+    assert_close(triton_ops.finish(h, 0.7, bias, onto), expected if onto is None else expected + onto)
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(2, 1), (1, 2)])
@@ -93,14 +94,14 @@ def test_filters_are_those_of_the_plain_network(
     x = channels_last(*shape, dtype=dtype)
     with torch.enable_grad():  # with which kernels take nothing
         down, up = FIRDown(padding, stride).to(DEVICE)(x.float()), FIRUp()(x.float())
-    assert_close(on_gpu.fir_down(x, stride, padding), down)
-    assert_close(on_gpu.fir_up(x), up)
+    assert_close(triton_ops.fir_down(x, stride, padding), down)
+    assert_close(triton_ops.fir_up(x), up)
 
 
 @needs_gpu
 def test_kernels_work_on_this_gpu() -> None:
     with torch.no_grad():
-        assert on_gpu.takes(channels_last(1, 16, 4, 4))
+        assert triton_ops.takes(channels_last(1, 16, 4, 4))
 
 
 @needs_gpu

@@ -12,12 +12,12 @@ import torch
 from conftest import Command, fails_in_one_sentence, make_tiny_model
 from PIL import Image
 
-from sdedit.checkpoints import load_model, save_checkpoint
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.checkpoints.load import load_model
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.model import ScoreModel
-from sdedit.training.contrast import Contrast
-from sdedit.training.data import load_pairs
-from sdedit.training.guidance import Guidance
+from sdedit.io.photographs import load_pairs
+from sdedit.training.teachers import Contrast, Guidance
 
 RECIPE = """
 [network]

@@ -14,7 +14,7 @@ from conftest import blocks_picture
 from PIL import Image, ImageCms
 
 from sdedit.errors import SdeditError
-from sdedit.guide import fit_guide, open_picture, working_size
+from sdedit.io.images import fit_guide, open_picture, working_size
 
 
 def encoded(picture: Image.Image, kind: str, **options: object) -> io.BytesIO:

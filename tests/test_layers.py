@@ -14,15 +14,17 @@ from conftest import make_tiny_model
 from test_network import CHURCH_CUT_SMALL, OPTIONS, randomise
 from torch.nn import functional as F
 
-from sdedit.network import NCSNpp, NetworkConfig, compiled, norm_silu, winograd
-from sdedit.network.layers import Convolution, Normalise
-from sdedit.runtime import compile_network
+from sdedit.diffusion.device import compile_network
+from sdedit.diffusion.kernels import build, group_norm_silu, winograd
+from sdedit.diffusion.layers.conv2d import Convolution
+from sdedit.diffusion.layers.group_norm import Normalise
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
 
 SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 64, 33), (1, 20, 1, 1), (10, 64, 16, 16)]
 SIZES = {"stem_channels": 8, "channels": (8, 12, 16), "blocks": (1, 2, 1)}  # of a small network
 TOLERANCES = {torch.float32: 2e-5, torch.bfloat16: 2e-2}  # bfloat16 has eight bits
 
-needs_compiler = pytest.mark.skipif(not compiled.is_available(), reason="there is no C compiler here")
+needs_compiler = pytest.mark.skipif(not build.is_available(), reason="there is no C compiler here")
 
 
 def channels_last(*shape: int, dtype: torch.dtype = torch.float32) -> torch.Tensor:
@@ -41,7 +43,7 @@ def test_norm_silu_is_normalisation_and_activation(
     monkeypatch.setattr(torch, "get_num_threads", lambda: threads)
     x = channels_last(*shape, dtype=dtype) * 3 + 5
     weight, bias = channels_last(1, shape[1], 1, 2, dtype=dtype)[0, :, 0].T.contiguous()
-    y = norm_silu.norm_silu(x, weight, bias, 4, 1e-6, silu)
+    y = group_norm_silu.norm_silu(x, weight, bias, 4, 1e-6, silu)
     expected = F.group_norm(x.double(), 4, weight.double(), bias.double(), 1e-6)
     expected = F.silu(expected) if silu else expected
     assert y.is_contiguous(memory_format=torch.channels_last)
@@ -51,7 +53,7 @@ def test_norm_silu_is_normalisation_and_activation(
 @needs_compiler
 def test_norm_silu_keeps_its_digits_far_from_zero() -> None:
     x = channels_last(1, 16, 128, 128) + 100
-    y = norm_silu.norm_silu(x, torch.ones(16), torch.zeros(16), 4, 1e-6, silu=False)
+    y = group_norm_silu.norm_silu(x, torch.ones(16), torch.zeros(16), 4, 1e-6, silu=False)
     torch.testing.assert_close(y, F.group_norm(x.double(), 4, eps=1e-6).float(), rtol=1e-3, atol=1e-3)
 
 
@@ -59,7 +61,7 @@ def test_norm_silu_keeps_its_digits_far_from_zero() -> None:
 def test_norm_silu_at_extreme_activations() -> None:
     x = channels_last(1, 4, 3, 3)
     bias = torch.tensor([-300.0, -80.0, 80.0, 1e30])
-    y = norm_silu.norm_silu(x, torch.ones(4), bias, 1, 1e-6, silu=True)
+    y = group_norm_silu.norm_silu(x, torch.ones(4), bias, 1, 1e-6, silu=True)
     torch.testing.assert_close(y, F.silu(F.group_norm(x, 1, None, bias)), rtol=1e-4, atol=1e-30)
 
 
@@ -134,12 +136,12 @@ def test_kernels_where_fewer_threads_are_had_than_asked_for() -> None:
     script = """
 import torch
 from torch.nn import functional as F
-from sdedit.network import norm_silu, winograd
+from sdedit.diffusion.kernels import group_norm_silu, winograd
 torch.get_num_threads = lambda: 4
 x = torch.randn(2, 8, 16, 16).to(memory_format=torch.channels_last).requires_grad_()
 weight, bias = torch.randn(8, requires_grad=True), torch.randn(8, requires_grad=True)
 results = []
-for y in (norm_silu.norm_silu(x, weight, bias, 2, 1e-6, True), F.silu(F.group_norm(x, 2, weight, bias, 1e-6))):
+for y in (group_norm_silu.norm_silu(x, weight, bias, 2, 1e-6, True), F.silu(F.group_norm(x, 2, weight, bias, 1e-6))):
     results.append([y, *torch.autograd.grad(y.square().sum(), (x, weight, bias))])
 for ours, theirs in zip(*results):
     torch.testing.assert_close(ours, theirs, rtol=1e-3, atol=1e-3)
@@ -161,10 +163,10 @@ def test_kernels_leave_small_numbers_of_the_process_as_they_are() -> None:
 @needs_compiler
 def test_norm_silu_takes_only_what_it_is_made_for() -> None:
     x = channels_last(1, 8, 4, 4)
-    assert norm_silu.takes(x)
-    assert not norm_silu.takes(x.contiguous())
-    assert not norm_silu.takes(x.double())
-    assert not norm_silu.takes(x.to("meta"))
+    assert group_norm_silu.takes(x)
+    assert not group_norm_silu.takes(x.contiguous())
+    assert not group_norm_silu.takes(x.double())
+    assert not group_norm_silu.takes(x.to("meta"))
 
 
 @needs_compiler
@@ -175,7 +177,7 @@ def test_gradients_of_norm_silu(shape: tuple[int, ...], dtype: torch.dtype, silu
     x = (channels_last(*shape, dtype=dtype) * 3 + 1).requires_grad_()
     weight, bias = (torch.randn(shape[1], requires_grad=True) for _ in range(2))
     dy = torch.randn(shape).to(dtype)  # not in channels_last
-    found = torch.autograd.grad(norm_silu.norm_silu(x, weight, bias, 4, 1e-6, silu), (x, weight, bias), dy)
+    found = torch.autograd.grad(group_norm_silu.norm_silu(x, weight, bias, 4, 1e-6, silu), (x, weight, bias), dy)
     x_, weight_, bias_ = (tensor.detach().double().requires_grad_() for tensor in (x, weight, bias))
     y = F.group_norm(x_, 4, weight_, bias_, 1e-6)
     expected = torch.autograd.grad(F.silu(y) if silu else y, (x_, weight_, bias_), dy.double())
@@ -197,11 +199,12 @@ def test_without_the_kernels_torch_does_the_work(cause: str, tmp_path: Path) -> 
         environment["PATH"] = str(tmp_path / "bin")
     script = """
 import torch
-from sdedit.network import NCSNpp, NetworkConfig, compiled
+from sdedit.diffusion.kernels import build
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
 network = NCSNpp(NetworkConfig(64, (64, 64), (1, 1))).to(memory_format=torch.channels_last)
 with torch.no_grad():
     assert network(torch.randn(1, 3, 16, 16), torch.zeros(1)).isfinite().all()
-assert not compiled.is_available()
+assert not build.is_available()
 """
     result = subprocess.run([sys.executable, "-c", script], env=environment, capture_output=True, text=True)
     assert (result.returncode, result.stderr) == (0, "")

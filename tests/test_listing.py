@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdedit.errors import SdeditError
-from sdedit.jobs.listing import list_guides, matches, read_list, seed_of
+from sdedit.jobs.batch.listing import list_guides, matches, read_list, seed_of
 
 
 @pytest.fixture

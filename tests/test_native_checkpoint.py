@@ -15,9 +15,10 @@ import safetensors
 import safetensors.torch
 import torch
 
-from sdedit.checkpoints import load_model, save_checkpoint
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.checkpoints.load import load_model
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.model import ScoreModel
 
 
 def test_round_trip_is_exact(tiny_model: ScoreModel, tiny_checkpoint: Path) -> None:

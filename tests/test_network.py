@@ -10,10 +10,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.network import NCSNpp, NetworkConfig
-from sdedit.network.blocks import Attention, InputResidual, ResidualBlock
-from sdedit.network.embedding import PositionalFeatures
-from sdedit.network.resample import FIRDown, FIRUp
+from sdedit.diffusion.layers.resample import FIRDown, FIRUp
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, ResidualBlock
+from sdedit.diffusion.ncsnpp.embedding import PositionalFeatures
 
 
 def randomise(module: nn.Module, seed: int = 0) -> None:

@@ -9,9 +9,9 @@ from conftest import blocks_picture
 from PIL import Image
 
 import sdedit
-from sdedit.editing import synthesise
-from sdedit.model import ScoreModel
-from sdedit.samplers import Evaluation
+from sdedit.diffusion.algorithms import synthesise
+from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.score_model import ScoreModel
 
 
 def test_public_names_are_there_and_others_are_not() -> None:

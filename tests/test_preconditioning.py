@@ -6,16 +6,16 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sdedit.model import ScoreModel
-from sdedit.network import NCSNpp
-from sdedit.preconditioning import (
+from sdedit.diffusion.ncsnpp import NCSNpp
+from sdedit.diffusion.preconditioning import (
     EDMPreconditioning,
     Preconditioning,
     VEPreconditioning,
     preconditioning_from_dict,
     preconditioning_to_dict,
 )
-from sdedit.schedule import VESchedule
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.score_model import ScoreModel
 
 MEAN, STD = 0.5, 0.25  # on [0, 1]; 0 and 0.5 on [-1, 1]
 SIGMAS = torch.tensor([0.01, 0.1, 0.7, 5.0, 50.0])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from sdedit.quality import DEFAULT, GRIDS, QUALITIES, SAMPLINGS, Sampling, choose_sampling
-from sdedit.samplers import SAMPLERS
+from sdedit.diffusion.samplers import DEFAULT, GRIDS, QUALITIES, SAMPLERS, SAMPLINGS, Sampling, choose_sampling
 
 
 def test_every_sampler_has_a_setting_that_runs() -> None:

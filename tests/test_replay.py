@@ -12,12 +12,12 @@ from folders import make_guides
 from PIL import Image, PngImagePlugin
 
 import sdedit as package
-from sdedit.checkpoints import save_checkpoint
+from sdedit.checkpoints.formats.native import save_checkpoint
 from sdedit.cli import commands
 from sdedit.errors import SdeditError
-from sdedit.jobs import run
+from sdedit.jobs import paint
 from sdedit.jobs.options import PaintOptions
-from sdedit.jobs.replaying import replay_picture
+from sdedit.jobs.replay import replay_picture
 
 
 def replay(picture: Path, guide: Path | None = None, model: Path | None = None, output: Path | None = None) -> Path:
@@ -82,7 +82,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> list[PaintOptions]
         seen.append(options)
         yield from ()
 
-    monkeypatch.setattr(run, "run_paint_job", remember)
+    monkeypatch.setattr(paint, "run_paint_job", remember)
     monkeypatch.chdir(tmp_path)
     return seen
 

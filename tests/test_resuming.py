@@ -15,10 +15,10 @@ from conftest import Command, blocks_picture, make_tiny_model
 from folders import make_guides, pictures, start, wait_for_growth
 from PIL import Image
 
-from sdedit.checkpoints import save_checkpoint
-from sdedit.files import remove_abandoned_parts
-from sdedit.jobs.folder import paint_files
-from sdedit.jobs.ledger import Ledger
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.io.files import remove_abandoned_parts
+from sdedit.jobs.batch.folder import paint_files
+from sdedit.jobs.batch.ledger import Ledger
 
 KILLS = int(os.environ.get("SDEDIT_TEST_KILLS", "5"))
 
@@ -61,7 +61,7 @@ def test_killed_at_random_moments(options: list[object], tmp_path: Path) -> None
 def test_parts_of_dead_writers_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
     code = """if True:
         import pathlib, sys, time
-        from sdedit.files import write_atomically
+        from sdedit.io.files import write_atomically
         def write(file):
             file.write(b"half"); file.flush(); print("writing", flush=True); time.sleep(60)
         write_atomically(pathlib.Path(sys.argv[1]), write)"""

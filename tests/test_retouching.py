@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
 
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.mask import fade, find_strokes, grow
-from sdedit.model import ScoreModel
-from sdedit.region import region_box
-from sdedit.retouching import composite, edit
-from sdedit.source import as_source
+from sdedit.io.source_image import as_source
+from sdedit.pipelines.crop import region_box
+from sdedit.pipelines.edit import composite, edit
+from sdedit.pipelines.mask import fade, find_strokes, grow
 
 
 def photo(mode: str = "RGB", width: int = 101, height: int = 67) -> Image.Image:

@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdedit.quality import Sampling
-from sdedit.samplers import CHURN, CHURN_BELOW, SAMPLERS, er_sde, gaussian_noise, sample
-from sdedit.schedule import VESchedule
+from sdedit.diffusion.reverse_sde import gaussian_noise, sample
+from sdedit.diffusion.samplers import CHURN, CHURN_BELOW, SAMPLERS, Sampling, er_sde
+from sdedit.diffusion.schedule import VESchedule
 
 MEAN, STD, GUIDE = 0.4, 0.2, 0.7
 SCHEDULE = VESchedule(0.01, 50)

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from sdedit.schedule import VESchedule
+from sdedit.diffusion.schedule import VESchedule
 
 # sigma(t) of the published models, by sigma_max.
 TABLE = {

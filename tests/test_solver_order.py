@@ -13,9 +13,9 @@ import pytest
 import torch
 from torch import Tensor
 
-from sdedit.quality import Sampling
-from sdedit.samplers import sample
-from sdedit.schedule import VESchedule
+from sdedit.diffusion.reverse_sde import sample
+from sdedit.diffusion.samplers import Sampling
+from sdedit.diffusion.schedule import VESchedule
 
 SCHEDULE = VESchedule(0.01, 50)
 GUIDE, T0 = 0.6, 0.5

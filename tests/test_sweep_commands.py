@@ -14,7 +14,7 @@ from conftest import SDEDIT, Command, blocks_picture, fails_in_one_sentence
 from PIL import Image
 
 from sdedit.cli.types import T0Range
-from sdedit.strokes import simulate_strokes
+from sdedit.pipelines.strokes import simulate_strokes
 
 WALKTHROUGH = Path(__file__).parent.parent / "examples" / "walkthrough"
 

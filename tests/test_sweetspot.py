@@ -13,10 +13,10 @@ from conftest import Command, fails_in_one_sentence
 from PIL import Image
 from torch import Tensor
 
-from sdedit.checkpoints import load_model
+from sdedit.checkpoints.load import load_model
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.model import ScoreModel
-from sdedit.sweetspot import CALIBRATION, Calibration, calibrate, calibration_of, denoising_errors, suggest_t0
+from sdedit.pipelines.auto_t0 import CALIBRATION, Calibration, calibrate, calibration_of, denoising_errors, suggest_t0
 
 STD = 0.02
 

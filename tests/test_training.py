@@ -18,10 +18,11 @@ from conftest import SDEDIT, Command, fails_in_one_sentence
 from PIL import Image
 from torch import nn
 
-from sdedit.checkpoints import load_model
+from sdedit.checkpoints.load import load_model
 from sdedit.errors import SdeditError
+from sdedit.io.photographs import centre_squares, load_photographs, spread
+from sdedit.training.batches import random_batch, stratified_normal
 from sdedit.training.config import OptimiserConfig, load_train_config
-from sdedit.training.data import centre_squares, load_photographs, random_batch, spread, stratified_normal
 from sdedit.training.optimiser import Optimiser, update_average
 
 RECIPE = """
@@ -348,8 +349,8 @@ def test_a_base_that_cannot_be_used(recipe: Path, base: str, words: list[str]) -
 
 
 def test_the_recipes_that_ship_are_valid() -> None:
-    folder = Path(__file__).parent.parent / "configs"
-    first = load_train_config(folder / "landscapes-128.toml")
+    folder = Path(__file__).parent.parent / "configs" / "landscapes-128"
+    first = load_train_config(folder / "1-base.toml")
     recipes = [load_train_config(path) for path in folder.glob("*.toml")]
     assert len(recipes) > 1
     for recipe in recipes:
@@ -358,7 +359,7 @@ def test_the_recipes_that_ship_are_valid() -> None:
 
 
 def test_strokes_are_six_flat_colours() -> None:
-    from sdedit.strokes import simulate_strokes
+    from sdedit.pipelines.strokes import simulate_strokes
 
     noise = np.random.default_rng(0).integers(0, 255, (64, 96, 3), np.uint8)
     photo = Image.fromarray(noise).resize((256, 300))

@@ -6,15 +6,15 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sdedit.model import ScoreModel
-from sdedit.network import NCSNpp
-from sdedit.preconditioning import (
+from sdedit.diffusion.score_model import ScoreModel
+from sdedit.diffusion.ncsnpp import NCSNpp
+from sdedit.diffusion.preconditioning import (
     Prediction,
     VPPreconditioning,
     preconditioning_from_dict,
     preconditioning_to_dict,
 )
-from sdedit.vp_schedule import VPSchedule
+from sdedit.diffusion.vp_schedule import VPSchedule
 
 MEAN, STD = 0.5, 0.25  # on [0, 1]; 0 and 0.5 on [-1, 1]
 SCHEDULES = [VPSchedule(), VPSchedule("continuous"), VPSchedule("cosine")]

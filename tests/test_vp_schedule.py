@@ -7,8 +7,8 @@ import math
 import pytest
 import torch
 
-from sdedit.schedule import VESchedule
-from sdedit.vp_schedule import VPSchedule, schedule_from_dict, schedule_to_dict
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.vp_schedule import VPSchedule, schedule_from_dict, schedule_to_dict
 
 TIMES = (0.05, 0.1, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.55, 0.6, 0.7, 0.8, 0.9, 1.0)
 # sigma(t0), for pictures in [0, 1].

@@ -13,7 +13,7 @@ import pytest
 from conftest import SDEDIT, blocks_picture, fails_in_one_sentence
 from PIL import Image
 
-from sdedit.recipe import read_recipe
+from sdedit.io.recipe import read_recipe
 
 pytest.importorskip("watchfiles")
 

@@ -11,11 +11,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.preconditioning import Preconditioning
+from sdedit.diffusion.schedule import Schedule
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.model import ScoreModel
-from sdedit.network import NCSNpp, NetworkConfig
-from sdedit.preconditioning import Preconditioning
-from sdedit.schedule import Schedule
 
 
 @dataclass

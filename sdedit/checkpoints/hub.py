@@ -12,13 +12,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdedit.checkpoints.diffusers import INDEX, WEIGHTS, index_parts, read_json
-from sdedit.checkpoints.published import PublishedModel, published_models
+from sdedit.checkpoints.formats.diffusers import INDEX, WEIGHTS, index_parts, read_json
+from sdedit.checkpoints.models import FOLDER
+from sdedit.checkpoints.registry import PublishedModel, published_models
 from sdedit.errors import SdeditError
-from sdedit.files import reason
+from sdedit.io.files import reason
 
 HUB = "hf:"
-_BUILT_IN_MODELS = Path(__file__).parent.parent / "models"
 _PLACE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
 _OWN_FILE = "model.safetensors"  # what training writes; a repository may hold just this
 
@@ -36,7 +36,7 @@ class Source:
 
 def built_in_models() -> dict[str, Path]:
     """Names and files of the models that come with the package."""
-    return {file.stem: file for file in sorted(_BUILT_IN_MODELS.glob("*.safetensors"))}
+    return {file.stem: file for file in sorted(FOLDER.glob("*.safetensors"))}
 
 
 def find_model(name: str, offline: bool = False, show_progress: bool = False) -> Source:

@@ -9,13 +9,13 @@ import click
 
 from sdedit import __version__
 from sdedit.cli.bench import bench
+from sdedit.cli.edit import composite, edit
 from sdedit.cli.evaluate import evaluate
 from sdedit.cli.info import info
 from sdedit.cli.models import models
 from sdedit.cli.paint import paint
 from sdedit.cli.rebuild import rebuild
 from sdedit.cli.replay import replay
-from sdedit.cli.retouch import composite, edit
 from sdedit.cli.strokes import strokes
 from sdedit.cli.sweep import sweep
 from sdedit.cli.train import train

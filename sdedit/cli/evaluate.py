@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sdedit.cli.options import model_options, sampling_options, seed_option, take_model, take_sampling
-from sdedit.cli.printing import print_facts
+from sdedit.cli.output import print_facts
 from sdedit.cli.types import T0Range
 
 _PLACE = click.Path(path_type=Path)
@@ -57,12 +57,12 @@ def evaluate(quiet: bool, seed: int | None, mask: Path | None, **options: Any) -
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
     sampling, model = take_sampling(options), take_model(options)
     if mask is not None:
-        from sdedit.evaluation.edits import measure_edit
+        from sdedit.jobs.evaluate import measure_edit
 
         print_facts(measure_edit(options["guides"], options["photos"], mask, say), as_json=False)
         return
 
-    from sdedit.evaluation.job import EvaluateJob, run_evaluate_job
+    from sdedit.jobs.evaluate import EvaluateJob, run_evaluate_job
 
     for file in run_evaluate_job(
         EvaluateJob(model=model, sampling=sampling, **options, seed=seed or 0), say, show_progress=not quiet

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import click
 
-from sdedit.cli.printing import print_facts
+from sdedit.cli.output import print_facts
 
 
 @click.command(short_help="Print the recipe of a picture, or what a checkpoint is.")
@@ -12,6 +12,6 @@ from sdedit.cli.printing import print_facts
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON.")
 def info(file: str, as_json: bool) -> None:
     """Print the recipe of FILE, a PNG picture painted by sdedit; or what FILE is, a checkpoint or a model's name."""
-    from sdedit.description import describe
+    from sdedit.jobs.models import describe
 
     print_facts(describe(file), as_json)

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sdedit.cli.options import take_model, weights_options
-from sdedit.cli.printing import print_facts, print_table
+from sdedit.cli.output import print_facts, print_table
 
 _MODEL = click.argument("model")
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
@@ -27,7 +27,7 @@ def models() -> None:
 @_JSON
 def list_(as_json: bool) -> None:
     """List the models that have names: what they paint, at which size, sigma(t0 = 0.5), and whether they are here."""
-    from sdedit.description import list_models
+    from sdedit.jobs.models import list_models
 
     print_table(list_models(), as_json)
 
@@ -38,7 +38,7 @@ def list_(as_json: bool) -> None:
 @_JSON
 def info(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
     """Print what MODEL is: architecture, schedule, weights, checksum, and what had to be assumed."""
-    from sdedit.description import describe
+    from sdedit.jobs.models import describe
 
     print_facts(describe(model, raw_weights=raw_weights, sigma_max=sigma_max, offline=offline), as_json)
 
@@ -48,7 +48,7 @@ def info(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, 
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def pull(model: str, quiet: bool) -> None:
     """Download MODEL, a name or hf:owner/name[@revision], and compare its checksum."""
-    from sdedit.checkpoints.loading import pull_model
+    from sdedit.checkpoints.load import pull_model
 
     path = pull_model(model, show_progress=not quiet)
     if not quiet:
@@ -62,7 +62,7 @@ def pull(model: str, quiet: bool) -> None:
 @click.option("--overwrite", is_flag=True, help="Replace output that exists.")
 def convert(output: Path, overwrite: bool, **options: Any) -> None:
     """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers."""
-    from sdedit.checkpoints.converting import convert_model
+    from sdedit.jobs.models import convert_model
 
     model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
     convert_model(model, output, overwrite)
@@ -76,7 +76,7 @@ def verify(as_json: bool, **options: Any) -> None:
     """Check that MODEL works: finite weights of the right shapes, and a denoiser sound at three noise levels."""
     from dataclasses import asdict
 
-    from sdedit.checkpoints.verifying import verify_model
+    from sdedit.jobs.models import verify_model
 
     model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
     print_table(
@@ -101,7 +101,7 @@ def calibrate(model: str, photos: Path, output: Path | None, overwrite: bool) ->
     PHOTOS is a folder or tar archive of photographs that MODEL has not learnt from, at least 8, better 50; at most 100
     of them are measured. `sdedit train` does this by itself.
     """
-    from sdedit.checkpoints.calibrating import calibrate_checkpoint
+    from sdedit.jobs.models import calibrate_checkpoint
 
     file, count = calibrate_checkpoint(model, photos, output, overwrite)
     click.echo(f"{file}: calibrated on {count} photographs", err=True)

@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
+from sdedit.checkpoints.models import BUILT_IN
 from sdedit.cli.types import Sigma
-from sdedit.model_choice import ModelChoice
-from sdedit.models import BUILT_IN
-from sdedit.quality import DEFAULT, GRIDS, QUALITIES, SAMPLINGS, Sampling, choose_sampling
+from sdedit.diffusion.samplers import DEFAULT, GRIDS, QUALITIES, SAMPLINGS, Sampling, choose_sampling
+from sdedit.jobs.options import ModelChoice
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:

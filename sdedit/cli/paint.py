@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from sdedit.cli.config import drop_overruled, read_config, write_config
+from sdedit.cli.config_file import drop_overruled, read_config, write_config
 from sdedit.cli.options import animation_options, model_options, sampling_options
-from sdedit.cli.running import print_results, say
+from sdedit.cli.output import print_results, say
 from sdedit.cli.types import T0, Colour, Shard, Sigma, Size
 
 
@@ -162,7 +162,7 @@ def paint(
         raise click.UsageError("standard output takes one picture; name a file with --output.")
 
     from sdedit.jobs.options import PaintOptions
-    from sdedit.jobs.run import run_paint_job
+    from sdedit.jobs.paint import run_paint_job
 
     job = run_paint_job(guides, list_file, output, PaintOptions(**options, tune_allocator=True), watch, say, quiet)
     print_results(job, as_json, "every picture written is whole, and the same command goes on from there")

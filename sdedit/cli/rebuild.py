@@ -12,7 +12,7 @@ import click
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def rebuild(folder: Path, quiet: bool) -> None:
     """Write FOLDER/sdedit.jsonl anew from the recipes in the pictures of FOLDER and below it."""
-    from sdedit.jobs.ledger import rebuild_ledger
+    from sdedit.jobs.batch.ledger import rebuild_ledger
 
     count = rebuild_ledger(folder)
     if not quiet:

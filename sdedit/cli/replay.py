@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from sdedit.cli.running import print_results, say
+from sdedit.cli.output import print_results, say
 
 
 @click.command(short_help="Paint a picture again from the recipe it carries.")
@@ -37,7 +37,7 @@ def replay(
     if output == "-" and as_json:
         raise click.UsageError("standard output takes one picture; name a file with --output.")
 
-    from sdedit.jobs.replaying import replay_picture
+    from sdedit.jobs.replay import replay_picture
 
     tell = None if quiet else say
     results = replay_picture(picture, guide, output, model, device, offline, overwrite, tell, show_progress=not quiet)

@@ -21,7 +21,7 @@ def strokes(photo: str, output: str | None, size: int | None, overwrite: bool) -
     A median filter, 23 pixels wide on a picture of 256 and scaled with the size, then six colours. PHOTO is a picture,
     - for standard input, or a folder or tar archive of pictures. Prints the name of what was written.
     """
-    from sdedit.stroke_jobs import simulate_files
+    from sdedit.jobs.strokes import simulate_files
 
     written = simulate_files(photo, output, size, overwrite)
     if written is not None:

@@ -38,7 +38,7 @@ def sweep(quiet: bool, **options: Any) -> None:
     """
     sampling, model = take_sampling(options), take_model(options)
 
-    from sdedit.sweeping import SweepJob, run_sweep_job
+    from sdedit.jobs.sweep import SweepJob, run_sweep_job
 
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
     job = SweepJob(model=model, sampling=sampling, **options)

@@ -70,11 +70,11 @@ def train(
     compiled: bool,
     quiet: bool,
 ) -> None:
-    """Train a model by the recipe CONFIG, a TOML file such as configs/landscapes-128.toml.
+    """Train a model by the recipe CONFIG, a TOML file such as configs/landscapes-128/1-base.toml.
 
     A run can be ended at any time with Ctrl-C or a kill, and goes on with --resume.
     """
-    from sdedit.training.run import run_training
+    from sdedit.jobs.train import run_training
 
     run_training(
         config,

@@ -8,13 +8,13 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from sdedit.evaluation.faithfulness import l2, rmse
+from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.samplers import Sampling
+from sdedit.diffusion.score_model import ScoreModel
+from sdedit.evaluation.distances import l2, rmse
 from sdedit.evaluation.features import FeatureExtractor
-from sdedit.evaluation.realism import kid
-from sdedit.model import ScoreModel
-from sdedit.painting import paint
-from sdedit.quality import Sampling
-from sdedit.samplers import Evaluation
+from sdedit.evaluation.kid import kid
+from sdedit.pipelines.paint import paint
 
 BATCH = 10
 

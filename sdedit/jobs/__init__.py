@@ -1,11 +1,8 @@
-"""Painting files: one guide, a folder, a list, on one machine or many.
+"""Files in, files out: one file for each command.
 
-run        what the command line asks for
-single     one guide                           folder     folders and lists
-watching   again when a guide is saved         replaying  again from a picture's recipe
-listing    which guides, into which files      options    how, with every default settled
-reading    guides to batches, in the background
-engine     batches through the network, pictures to disk
-resuming   what is done already                ledger     the record kept in the folder
-ranks      sharing a list among processes      progress   how far it is
+paint, edit, sweep, evaluate, strokes, replay, watch, train, bench, models
+options   what is asked for; needs no torch and no Pillow
+settings  what that means for a model: every default settled
+tasks     one picture to paint, and what became of it
+batch     many guides, many machines
 """

@@ -8,11 +8,11 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any, TypeVar
 
+from sdedit.diffusion.ncsnpp.config import NetworkConfig
+from sdedit.diffusion.preconditioning import EDMPreconditioning
+from sdedit.diffusion.schedule import VESchedule
 from sdedit.errors import SdeditError
-from sdedit.files import reason
-from sdedit.network.config import NetworkConfig
-from sdedit.preconditioning import EDMPreconditioning
-from sdedit.schedule import VESchedule
+from sdedit.io.files import reason
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -51,7 +51,7 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """How far a run goes away from a weak model or from paintings; see `sdedit.training.guidance` and `contrast`."""
+    """How far a run goes away from a weak model or from paintings; see `sdedit.training.teachers`."""
 
     weight: float = 1.0
     below: float = math.inf  # sigma from which on the network answers as the model it starts from

@@ -10,7 +10,7 @@ import torch
 from torch import nn
 
 from sdedit.errors import SdeditError
-from sdedit.files import write_atomically
+from sdedit.io.files import write_atomically
 from sdedit.training.optimiser import Optimiser
 
 

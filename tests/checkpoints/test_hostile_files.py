@@ -405,7 +405,7 @@ def test_the_hostile_pickles_would_run_elsewhere(tmp_path: Path) -> None:
 
 
 def test_ordinary_containers_are_rebuilt(tmp_path: Path) -> None:
-    from sdedit.checkpoints.pickles import read_legacy_torch, read_pickle
+    from sdedit.checkpoints.formats.pickles import read_legacy_torch, read_pickle
 
     shared = torch.arange(12.0).reshape(3, 4)
     content = {

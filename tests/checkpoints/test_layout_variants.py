@@ -21,9 +21,8 @@ from published_files import (
 )
 
 from sdedit import ScoreModel, SdeditError, load_model
-from sdedit.checkpoints.converting import convert_model
-from sdedit.checkpoints.verifying import verify_model
-from sdedit.preconditioning import VEIndexPreconditioning, VEPreconditioning
+from sdedit.diffusion.preconditioning import VEIndexPreconditioning, VEPreconditioning
+from sdedit.jobs.models import convert_model, verify_model
 
 State = dict[str, torch.Tensor]
 SCHEDULER = {"_class_name": "ScoreSdeVeScheduler", "sigma_min": 0.01, "sigma_max": 380.0}
@@ -106,8 +105,8 @@ def test_without_the_table_sigma_max_must_be_given_or_known(tmp_path: Path, stat
 
 def test_sigma_max_of_the_published_twins_is_assumed_aloud(tmp_path: Path, state: State) -> None:
     from sdedit.checkpoints.checkpoint import Checkpoint
-    from sdedit.checkpoints.published import settle
-    from sdedit.network import NetworkConfig
+    from sdedit.checkpoints.registry import settle
+    from sdedit.diffusion.ncsnpp import NetworkConfig
 
     def found(count: int, embedding: str, size: int | None) -> Checkpoint:
         config = NetworkConfig(16, (16, 16), (1, 1), embedding=embedding)  # type: ignore[arg-type]

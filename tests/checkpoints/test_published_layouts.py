@@ -23,7 +23,7 @@ from references import Cifar, SongUNet, Tensors
 from torch import Tensor
 
 from sdedit import ScoreModel, load_model
-from sdedit.preconditioning import VEIndexPreconditioning
+from sdedit.diffusion.preconditioning import VEIndexPreconditioning
 
 
 @pytest.fixture
@@ -174,7 +174,7 @@ def test_edm_preconditioning(folder: Path) -> None:
 
 @torch.inference_mode()
 def test_256_px_model_runs_and_exports_at_every_multiple_of_64(folder: Path) -> None:
-    from sdedit.checkpoints.converting import convert_model
+    from sdedit.jobs.models import convert_model
 
     unet = random_unet(OPTIONS_256, seed=3)
     unet.save_pretrained(folder / "church")

@@ -1,0 +1,92 @@
+"""The project's checkpoint format: one safetensors file whose metadata says everything but the weights.
+
+Metadata, each value JSON: `sdedit` (format version), `network`, `preconditioning`, `schedule`, `native_size`, `card`.
+Reading one parses JSON and numbers; nothing in the file is executed.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import safetensors
+import safetensors.torch
+import torch
+
+from sdedit.checkpoints.checkpoint import Checkpoint
+from sdedit.checkpoints.formats.containers import read_safetensors
+from sdedit.diffusion.ncsnpp import NetworkConfig
+from sdedit.diffusion.preconditioning import VPPreconditioning, preconditioning_from_dict, preconditioning_to_dict
+from sdedit.diffusion.score_model import ScoreModel
+from sdedit.diffusion.vp_schedule import schedule_from_dict, schedule_to_dict
+from sdedit.errors import SdeditError
+from sdedit.io.files import write_atomically
+
+FORMAT_VERSION = 1
+_MARK = "sdedit"
+
+
+def save_checkpoint(model: ScoreModel, path: Path, dtype: torch.dtype = torch.float32) -> None:
+    """Write a model, its weights stored as `dtype`.
+
+    Raises:
+        SdeditError: if the file cannot be written.
+    """
+    metadata = {
+        _MARK: FORMAT_VERSION,
+        "network": model.network.config.to_dict(),
+        "preconditioning": preconditioning_to_dict(model.preconditioning),
+        "schedule": schedule_to_dict(model.schedule),
+        "native_size": model.native_size,
+        "card": dict(model.card),
+    }
+    weights = {
+        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.network.state_dict().items()
+    }
+    data = safetensors.torch.save(weights, {key: json.dumps(value) for key, value in metadata.items()})
+    write_atomically(path, lambda file: file.write(data))
+
+
+def is_native(path: Path) -> bool:
+    """Whether a safetensors file is the project's own. A damaged one is not, and its reader says so."""
+    try:
+        with safetensors.safe_open(path, framework="pt") as file:
+            return _MARK in (file.metadata() or {})
+    except (OSError, safetensors.SafetensorError):
+        return False
+
+
+def read_native(path: Path) -> Checkpoint:
+    """Read a file of the project's own.
+
+    Raises:
+        SdeditError: if it is not a usable checkpoint.
+    """
+    metadata, weights = read_safetensors(path)
+    try:
+        parts: dict[str, Any] = {key: json.loads(value) for key, value in metadata.items()}
+        if parts[_MARK] != FORMAT_VERSION:
+            raise SdeditError(f"{path} has checkpoint format {parts[_MARK]}; this version reads {FORMAT_VERSION}")
+        native_size = parts["native_size"]
+        if type(native_size) is not int:
+            raise ValueError(f"native size cannot be {native_size!r}")
+        card = parts["card"]
+        if not isinstance(card, dict):
+            raise ValueError("its model card is not a table")
+        preconditioning = preconditioning_from_dict(parts["preconditioning"])
+        schedule = schedule_from_dict(parts["schedule"])
+        if isinstance(preconditioning, VPPreconditioning) and preconditioning.schedule != schedule:
+            raise ValueError("its schedule is not that of its preconditioning")
+        return Checkpoint(
+            path,
+            NetworkConfig.from_dict(parts["network"]),
+            weights,
+            preconditioning,
+            schedule,
+            native_size=native_size,
+            card=card,
+        )
+    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+        text = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+        raise SdeditError(f"{path} is not a usable sdedit checkpoint: {text}") from error

@@ -1,0 +1,229 @@
+"""Checkpoints of score_sde_pytorch (`.pth`): the network, its moving average, and the optimiser of its training.
+
+{"model": tensors by name, "ema": {"shadow_params": [tensor, ...]}, "optimizer", "step"}, or the tensors by name alone.
+Names are `all_modules.N.layer`, N counting the modules in the order they were made; which network it is follows from
+that order and from the shapes. The moving average is a list without names: the trainable tensors in the same order.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
+from sdedit.checkpoints.formats.containers import only_tensors
+from sdedit.checkpoints.formats.layout import Naming, as_pixelwise, collect, parts, sources
+from sdedit.diffusion.ncsnpp import NetworkConfig
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.errors import SdeditError
+
+MARK = "all_modules."
+_ATTENTION_SIZE = 16  # pixels: the resolution at which all published models have self-attention
+_MOST_SIGMAS = 100_000
+_NAMING = Naming(
+    frequencies="W",
+    block={
+        "norm0": "GroupNorm_0",
+        "conv0": "Conv_0",
+        "project": "Dense_0",
+        "norm1": "GroupNorm_1",
+        "conv1": "Conv_1",
+        "shortcut": "Conv_2",
+    },
+    attention={"norm": ("GroupNorm_0",), "qkv": ("NIN_0", "NIN_1", "NIN_2"), "out": ("NIN_3",)},
+)
+_JOINTS = {"mix": ".Conv_0", "residual": ".Conv2d_0"}  # joints of the input pyramid wrap one convolution
+_LAYER_ORDER = [*_NAMING.block.values(), "NIN_0", "NIN_1", "NIN_2", "NIN_3"]
+
+
+@dataclass(frozen=True)
+class _Module:
+    """One entry of `all_modules`, as far as shapes tell."""
+
+    kind: str
+    channels: int = 0  # that it puts out
+    resamples: bool = False  # a residual block with a shortcut between equal channels changes resolution
+
+
+def read_score_sde(path: Path, content: Any, raw_weights: bool) -> Checkpoint:
+    """Read what a score_sde_pytorch checkpoint holds.
+
+    Args:
+        path: the file, for messages.
+        content: what was saved in it.
+        raw_weights: take the network as it stood at the end of training, not its moving average.
+
+    Raises:
+        SdeditError: if it is not a network that sdedit knows.
+    """
+    model, shadow = _split(path, content)
+    tensors = {name.removeprefix("module."): tensor for name, tensor in model.items()}
+    schedule, levels = _schedule(path, tensors.pop("sigmas", None))
+    notes = []
+    card = {"weights": "raw"}
+    if shadow is None:
+        notes.append("it holds no moving average of the weights, so they are taken as they are")
+    elif not raw_weights:
+        tensors |= _named(path, shadow, tensors)
+        card = {"weights": "EMA"}
+    check_claims(path, tensors, path.stat().st_size)
+
+    config = infer_config(path, tensors)
+    if config.embedding == "positional" and config.input_pyramid == "none":
+        # No variance-exploding network was ever published in this form, and DDPM++ would run with the wrong index,
+        # schedule and resampling.
+        raise SdeditError(f"{path} is a DDPM++ network for preserved variance (VP); sdedit paints with VE networks")
+    names = sources(config, _NAMING, lambda number, part: f"{MARK}{number}{_JOINTS.get(part.kind, '')}")
+    renamed = {_without_nin(name): tensor for name, tensor in tensors.items()}
+    return Checkpoint(
+        path,
+        config,
+        collect(path, renamed, names, _join),
+        schedule=schedule,
+        levels=levels,
+        native_size=_ATTENTION_SIZE << config.attention_levels[0] if config.attention_levels else None,
+        card=card,
+        notes=notes,
+    )
+
+
+def infer_config(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig:
+    """Which network `all_modules` is, by the kinds of its modules in order and by their shapes.
+
+    Raises:
+        SdeditError: if it is none that sdedit knows.
+    """
+    modules = _modules(path, tensors)
+    kinds = [module.kind for module in modules]
+    fourier = kinds[:1] == ["fourier"]
+    stem = 3 if fourier else 2
+    changes = [number for number, module in enumerate(modules) if module.resamples]
+    downs = changes[: len(changes) // 2]  # the other half leads up again
+    channels: list[int] = []
+    blocks: list[int] = []
+    attention: list[int] = []
+    try:
+        for level, (begin, end) in enumerate(zip([stem, *downs], [*downs, len(modules)], strict=True)):
+            inside = [module for module in modules[begin + 1 : end] if module.kind not in _JOINTS]
+            channels.append(inside[0].channels)
+            # The middle follows the last level without a mark, but all levels have as many blocks.
+            last = level == len(downs)
+            blocks.append(blocks[0] if last else sum(module.kind == "block" for module in inside))
+            if len(inside) > 1 and inside[1].kind == "attention":
+                attention.append(level)
+        config = NetworkConfig(
+            stem_channels=modules[stem].channels,
+            channels=tuple(channels),
+            blocks=tuple(blocks),
+            attention_levels=tuple(attention),
+            embedding="fourier" if fourier else "positional",
+            input_pyramid="skip" if "mix" in kinds else "residual" if "residual" in kinds else "none",
+            output_pyramid="skip" if kinds.count("norm") > 1 else "none",
+        )
+    except (IndexError, ValueError) as error:
+        raise SdeditError(f"{path} holds a network that is no NCSN++ of the published kinds") from error
+    if [part.kind for part in parts(config)] != kinds:
+        raise SdeditError(f"{path} holds a network whose modules stand in another order than in the published NCSN++")
+    return config
+
+
+def _modules(path: Path, tensors: Mapping[str, Tensor]) -> list[_Module]:
+    entries: dict[int, dict[str, Tensor]] = {}
+    for name, tensor in tensors.items():
+        number, _, layer = name.removeprefix(MARK).partition(".")
+        if not name.startswith(MARK) or not number.isdecimal() or not layer:
+            raise SdeditError(f"{path} has a tensor that no score_sde_pytorch network has: {name[:80]}")
+        entries.setdefault(int(number[:6]), {})[layer] = tensor
+    if sorted(entries) != list(range(len(entries))):
+        raise SdeditError(f"{path} lacks some modules of its network; download it again")
+    return [_module(path, number, entries[number]) for number in range(len(entries))]
+
+
+def _module(path: Path, number: int, layers: Mapping[str, Tensor]) -> _Module:
+    def shape(name: str) -> tuple[int, ...]:
+        return tuple(layers[name].shape) if name in layers else ()
+
+    if "W" in layers:
+        return _Module("fourier")
+    if "NIN_0.W" in layers:
+        return _Module("attention")
+    if "GroupNorm_0.weight" in layers and len(shape("Conv_0.weight")) == 4:
+        shortcut = shape("Conv_2.weight")
+        return _Module("block", shape("Conv_0.weight")[0], len(shortcut) == 4 and shortcut[0] == shortcut[1])
+    if "Conv_0.weight" in layers:
+        return _Module("mix")
+    if "Conv2d_0.weight" in layers:
+        return _Module("residual")
+    kind = {1: "norm", 2: "linear", 4: "conv"}.get(len(shape("weight")))
+    if kind is None:
+        raise SdeditError(f"module {number} in {path} is of no kind that a published NCSN++ has")
+    return _Module(kind, shape("weight")[0])
+
+
+def _split(path: Path, content: Any) -> tuple[dict[str, Tensor], list[Any] | None]:
+    """The tensors by name, and the moving average's list if there is one."""
+    if not isinstance(content, dict) or "model" not in content:
+        return only_tensors(path, content), None
+    average = content.get("ema")
+    if average is None:
+        return only_tensors(path, content["model"]), None
+    shadow = average.get("shadow_params") if isinstance(average, dict) else None
+    if not isinstance(shadow, list):
+        raise SdeditError(f"{path} holds a moving average in a form that sdedit does not read; add --raw-weights")
+    return only_tensors(path, content["model"]), shadow
+
+
+def _named(path: Path, shadow: list[Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The moving average by name: every tensor but the Fourier frequencies, in the order they were registered."""
+
+    def place(name: str) -> tuple[int, int, bool]:
+        number, _, layer = name.removeprefix(MARK).partition(".")
+        layer, _, last = layer.rpartition(".")
+        order = _LAYER_ORDER.index(layer) if layer in _LAYER_ORDER else -1
+        return int(number) if number.isdecimal() else -1, order, last in ("bias", "b")
+
+    trainable = sorted((name for name in tensors if name != f"{MARK}0.W"), key=place)
+    if len(shadow) != len(trainable):
+        raise SdeditError(
+            f"the moving average in {path} has {len(shadow)} tensors where the network has {len(trainable)}; "
+            "add --raw-weights to use the network itself"
+        )
+    for name, tensor in zip(trainable, shadow, strict=True):
+        if not isinstance(tensor, Tensor) or tensor.shape != tensors[name].shape:
+            raise SdeditError(
+                f"the moving average in {path} does not fit the network at {name}; add --raw-weights to use the "
+                "network itself"
+            )
+    return only_tensors(path, dict(zip(trainable, shadow, strict=True)))
+
+
+def _schedule(path: Path, sigmas: Tensor | None) -> tuple[VESchedule | None, int | None]:
+    """Schedule and number N of noise levels out of the network's own table, highest first; None if it has none."""
+    if sigmas is None:
+        return None, None
+    count = sigmas.numel()
+    if sigmas.dim() != 1 or not 2 <= count <= _MOST_SIGMAS or not sigmas.is_floating_point():
+        raise SdeditError(f"{path} has a table of noise levels of impossible shape")
+    highest, lowest = float(sigmas[0]), float(sigmas[-1])
+    try:
+        # Stored in double precision, but computed through a logarithm: 380 comes back as 379.99999999999994.
+        return VESchedule(float(f"{lowest:.9g}"), float(f"{highest:.9g}")), count
+    except ValueError as error:
+        raise SdeditError(f"{path} has impossible noise levels, {lowest:g} to {highest:g}") from error
+
+
+def _without_nin(name: str) -> str:
+    if name.endswith(".b"):
+        return name.removesuffix("b") + "bias"
+    return name.removesuffix("W") + "weight" if ".NIN_" in name else name
+
+
+def _join(own: str, group: list[Tensor]) -> Tensor:
+    if own.endswith((".qkv.weight", ".out.weight")):  # a NIN is a matrix (in, out)
+        group = [as_pixelwise(tensor.T) if tensor.dim() == 2 else tensor for tensor in group]
+    return torch.cat(group) if len(group) > 1 else group[0]

@@ -1,0 +1,123 @@
+"""A model by its name, its file, its folder or its place on the hub, ready to run on a device."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import torch
+
+from sdedit.checkpoints.checkpoint import Checkpoint, build_model, checksum
+from sdedit.checkpoints.formats import diffusers, score_sde
+from sdedit.checkpoints.formats.containers import only_tensors, read_content
+from sdedit.checkpoints.formats.detect import detect
+from sdedit.checkpoints.formats.edm import read_edm
+from sdedit.checkpoints.formats.native import is_native, read_native
+from sdedit.checkpoints.formats.pickles import read_pickle
+from sdedit.checkpoints.hub import Source, find_model, verify_download
+from sdedit.checkpoints.models import BUILT_IN
+from sdedit.checkpoints.registry import settle
+from sdedit.diffusion.device import compile_network, find_device, find_dtype
+from sdedit.diffusion.score_model import ScoreModel
+from sdedit.errors import SdeditError
+
+
+def load_model(
+    name_or_path: str | Path = BUILT_IN,
+    device: str = "cpu",
+    precision: str = "auto",
+    *,
+    compiled: bool = False,
+    raw_weights: bool = False,
+    sigma_max: float | None = None,
+    offline: bool = False,
+    show_progress: bool = False,
+) -> ScoreModel:
+    """Load a score model and put it on a device. Nothing in a file is ever executed.
+
+    Args:
+        name_or_path: a checkpoint file or a folder of diffusers; the name of a model (`sdedit models list`), which is
+            downloaded once; or a place on the hub, hf:owner/name[@revision].
+        device: "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if there is one.
+        precision: "fp32", "bf16", "fp16", or "auto" for bf16 where the device is fast at it. The noise embedding, the
+            sampler's state and the denoiser's output are float32 either way.
+        compiled: run the network by torch.compile, for each size of picture, instead of its own kernels.
+        raw_weights: take the network as it stood at the end of training instead of its moving average.
+        sigma_max: highest noise level of the schedule, for pictures in [0, 1]; None for the model's own.
+        offline: use only what has been downloaded before.
+        show_progress: draw a bar on standard error while downloading.
+
+    Raises:
+        SdeditError: if there is no such model or device, the file is not a usable checkpoint, or
+            the machine cannot compile.
+    """
+    target = find_device(device)
+    dtype = find_dtype(target, precision)
+    source = find_model(str(name_or_path), offline, show_progress)
+    sha256 = _verified_checksum(source)
+    checkpoint = settle(read_checkpoint(source.path, raw_weights), source.published, sigma_max)
+    model = build_model(checkpoint, sha256)
+    model.network.body_to(dtype)
+    model.network.to(target).to(memory_format=torch.channels_last)
+    if compiled:
+        compile_network(model.network)
+    return model
+
+
+def pull_model(name: str, show_progress: bool = False) -> Path:
+    """Download a model, compare its checksum, and return the folder or file it is kept in.
+
+    Raises:
+        SdeditError: if it cannot be downloaded, or arrives damaged.
+    """
+    source = find_model(name, show_progress=show_progress)
+    _verified_checksum(source)
+    return source.path
+
+
+def read_checkpoint(path: Path, raw_weights: bool = False) -> Checkpoint:
+    """What a file or folder holds, whatever its format.
+
+    Raises:
+        SdeditError: if it is not a usable checkpoint.
+    """
+    kind = detect(path)
+    if kind == "pickle":
+        checkpoint = read_edm(path, read_pickle(path))
+    elif kind == "folder":
+        checkpoint = diffusers.read_diffusers(path)
+    elif kind == "safetensors" and is_native(path):
+        checkpoint = read_native(path)
+    else:
+        checkpoint = _read_weights_file(path, read_content(path, kind), raw_weights)
+    if raw_weights and checkpoint.card.get("weights") != "raw":
+        raise SdeditError(f"{path} holds one set of weights only; leave out --raw-weights")
+    return checkpoint
+
+
+def _read_weights_file(path: Path, content: object, raw_weights: bool) -> Checkpoint:
+    """A torch or safetensors file, whose layout the names in it tell."""
+    if isinstance(content, dict) and "model" in content:
+        return score_sde.read_score_sde(path, content, raw_weights)
+    names = only_tensors(path, content)
+    if any(score_sde.MARK in name for name in names):
+        return score_sde.read_score_sde(path, content, raw_weights)
+    if any(name.startswith(diffusers.MARK) for name in names):
+        return diffusers.read_diffusers(path)
+    if any(name.removeprefix("module.").startswith("down.0.block.") for name in names):
+        raise SdeditError(f"{path} is a DDPM network for preserved variance (VP); sdedit paints with VE networks")
+    raise SdeditError(f"{path} is not an sdedit checkpoint, and no other that it reads has a tensor {min(names)[:80]}")
+
+
+def _verified_checksum(source: Source) -> str:
+    """SHA-256 of the file of weights; of the checksums of its parts, one a line, where it comes in parts.
+
+    Raises:
+        SdeditError: if a download is not what the hub promised.
+    """
+    kind = detect(source.path)
+    files = diffusers.weight_files(diffusers.network_folder(source.path)) if kind == "folder" else [source.path]
+    sums = [checksum(file) for file in files]
+    for file, found in zip(files, sums, strict=True):
+        verify_download(file, found)
+    return sums[0] if len(sums) == 1 else hashlib.sha256("\n".join(sums).encode()).hexdigest()

@@ -1,0 +1,132 @@
+"""The published models: a TOML file each in checkpoints/models, and what they tell about files that say too little."""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+from sdedit.checkpoints.checkpoint import Checkpoint
+from sdedit.checkpoints.models import FOLDER
+from sdedit.diffusion.preconditioning import VEIndexPreconditioning, VEPreconditioning
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.errors import SdeditError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+_SIGMA_MIN = 0.01  # of every published model
+_GUESSED_SIZE = 256
+_LARGEST_SIZE = 4096
+
+
+@dataclass(frozen=True)
+class PublishedModel:
+    """One file of checkpoints/models. Sizes in pixels, noise levels for pictures in [0, 1]."""
+
+    name: str
+    domain: str
+    size: int
+    sigma_max: float
+    levels: int  # N, noise levels of the SDE it was trained with
+    ema: float  # decay of the moving average of the weights
+    parameters: int
+    noise_input: str  # what the network is told: "sigma", or the "index" of a level, 0 the highest
+    licence: str
+    page: str  # where a person finds it
+    hub: str = ""  # repository on the Hugging Face hub, if it is there
+    sigma_min: float = _SIGMA_MIN
+
+    @property
+    def schedule(self) -> VESchedule:
+        return VESchedule(self.sigma_min, self.sigma_max)
+
+
+@cache
+def published_models() -> dict[str, PublishedModel]:
+    """The published models by name, in the order they are listed."""
+    models = [PublishedModel(**tomllib.loads(file.read_text())) for file in FOLDER.glob("*.toml")]
+    return {model.name: model for model in sorted(models, key=lambda model: (-model.size, model.name))}
+
+
+def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: float | None) -> Checkpoint:
+    """Complete what a reader found: schedule, native size, preconditioning and card; each assumption becomes a note.
+
+    Args:
+        checkpoint: from a reader; changed in place.
+        published: the model it was asked for as, if by name.
+        sigma_max: given by the user, above all else.
+
+    Raises:
+        SdeditError: if sigma_max or the native size cannot be found or cannot be.
+    """
+    twins = [published] if published else _twins(checkpoint)
+    _settle_size(checkpoint, twins)
+    in_file = checkpoint.schedule
+    checkpoint.schedule = _settled_schedule(checkpoint, published, twins, sigma_max)
+    if checkpoint.preconditioning is None and checkpoint.config.embedding == "fourier":
+        checkpoint.preconditioning = VEPreconditioning()
+    elif checkpoint.preconditioning is None:
+        # The network knows its own levels by their numbers, whatever sigma(t) is asked to mean.
+        trained = in_file or checkpoint.schedule
+        levels = checkpoint.levels or (twins[0].levels if twins else None)
+        if levels is None:
+            levels = 1000
+            checkpoint.notes.append("the number of noise levels is assumed to be 1000")
+        checkpoint.preconditioning = VEIndexPreconditioning(trained.sigma_min, trained.sigma_max, levels)
+    if published:
+        about = {name: getattr(published, name) for name in ("name", "domain", "licence")}
+        checkpoint.card = {**about, "source": published.hub or published.page, **checkpoint.card}
+    else:
+        checkpoint.card = {"name": checkpoint.file.resolve().stem, **checkpoint.card}
+    return checkpoint
+
+
+def count_parameters(weights: dict[str, Any]) -> int:
+    """Numbers in a network, its fixed Fourier frequencies among them, as the original counts them."""
+    return sum(tensor.numel() for tensor in weights.values())
+
+
+def _twins(checkpoint: Checkpoint) -> list[PublishedModel]:
+    """The published models of the same architecture: as many parameters, attention at the same level."""
+    count = count_parameters(checkpoint.weights)
+    size = checkpoint.native_size
+    return [model for model in published_models().values() if model.parameters == count and size in (None, model.size)]
+
+
+def _settle_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
+    if checkpoint.native_size is None:
+        checkpoint.native_size = twins[0].size if twins else _GUESSED_SIZE
+        checkpoint.notes.append(f"the file does not say its native size; {checkpoint.native_size} px is assumed")
+    if not 8 <= checkpoint.native_size <= _LARGEST_SIZE:
+        raise SdeditError(f"{checkpoint.file} has an impossible native size, {checkpoint.native_size} px")
+
+
+def _settled_schedule(
+    checkpoint: Checkpoint, published: PublishedModel | None, twins: list[PublishedModel], sigma_max: float | None
+) -> VESchedule:
+    found = checkpoint.schedule
+    if sigma_max is not None:
+        try:
+            return VESchedule(found.sigma_min if found else _SIGMA_MIN, sigma_max)
+        except ValueError as error:
+            raise SdeditError(f"sigma_max cannot be {sigma_max:g}: {error}") from error
+    if published:
+        if found and found.sigma_max != published.sigma_max:
+            checkpoint.notes.append(
+                f"the file says sigma_max {found.sigma_max:g}; {published.sigma_max:g}, of its training, is taken"
+            )
+        return published.schedule
+    if found:
+        return found
+    if not twins:
+        raise SdeditError(f"{checkpoint.file} does not say its highest noise level; give it with --sigma-max")
+    values = sorted({twin.sigma_max for twin in twins})
+    note = f"the file does not say its highest noise level; sigma_max {twins[0].sigma_max:g} is assumed"
+    if len(values) > 1:
+        note += f", and {values[0]:g} to {values[-1]:g} is usual for this architecture"
+    checkpoint.notes.append(f"{note} (--sigma-max changes it)")
+    return twins[0].schedule

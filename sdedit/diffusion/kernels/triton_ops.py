@@ -1,0 +1,146 @@
+"""Parts of the network on a GPU, by the kernels of `triton_kernels`, which are compiled at their first use.
+
+torch has no group normalisation, no filter and no interpolation that is fast in channels_last, the layout convolutions
+are fast in: with them the network takes several times as long as its convolutions.
+"""
+
+from __future__ import annotations
+
+import functools
+
+import torch
+from torch import Tensor
+
+_TYPES = (torch.float32, torch.bfloat16, torch.float16)
+# As measured on an H100.
+_SMALL = 8192  # values of a group of channels, up to which one program takes all of them
+_MOST_PARTS, _LEAST_PARTS = 256, 64  # of a picture's pixels otherwise; fewer in a batch
+_TILE = 4096  # values that a program looks at together
+_BLOCK, _WARPS = 1024, 8
+
+
+def takes(x: Tensor) -> bool:
+    """Whether there are kernels for x (B, C, H, W): on a GPU, in channels_last, without gradients."""
+    return (
+        x.device.type == "cuda"
+        and x.dtype in _TYPES
+        and not torch.is_grad_enabled()
+        and not torch.compiler.is_compiling()
+        and x.is_contiguous(memory_format=torch.channels_last)
+        and works(x.device)
+    )
+
+
+@functools.cache
+def works(device: torch.device) -> bool:
+    """Whether Triton is installed and makes kernels for this GPU, which is tried now."""
+    try:
+        fir_up(torch.zeros(1, 16, 2, 2, device=device))
+    except Exception:  # of many kinds: no Triton, no C compiler, a GPU it does not know
+        return False
+    return True
+
+
+def norm_silu(
+    x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool, shifts: tuple[Tensor, Tensor] | None
+) -> Tensor:
+    """As `group_norm_silu.norm_silu` without gradients, of x + shifts, for an x that `takes` accepts.
+
+    shifts are two summands for each channel, (C,) and (B, C) or (1, C).
+    """
+    from triton import cdiv, next_power_of_2
+
+    from sdedit.diffusion.kernels import triton_kernels as kernels
+
+    batch, channels, height, across = x.shape
+    pixels, width = height * across, channels // groups
+    y = torch.empty_like(x)
+    before, shift = shifts or (bias, bias[None])
+    affine = (weight, bias, before, shift.contiguous(), channels if len(shift) > 1 else 0)
+    switches = {"SHIFTED": shifts is not None, "WIDTH": next_power_of_2(width)}
+    with torch.cuda.device_of(x):
+        tile = next_power_of_2(pixels) * next_power_of_2(width)
+        if tile <= _SMALL:
+            warps = max(1, min(16, tile // 512))
+            kernels.norm_small[batch, groups](
+                x, y, *affine, pixels, channels, width, eps,
+                SILU=silu, PIXELS=next_power_of_2(pixels), **switches, num_warps=warps,
+            )  # fmt: skip
+            return y
+        rows = max(1, _TILE // next_power_of_2(channels))
+        most = max(_LEAST_PARTS, _MOST_PARTS // batch)
+        part_pixels = cdiv(pixels, min(most, cdiv(pixels, rows)))
+        parts = cdiv(pixels, part_pixels)
+        moments = torch.empty(batch, parts, 2, channels, device=x.device)
+        factors = torch.empty(batch, 2, channels, device=x.device)
+        kernels.channel_moments[batch, parts](
+            x, moments, pixels, channels, part_pixels, ROWS=rows, CHANNELS=next_power_of_2(channels)
+        )
+        kernels.group_factors[batch, groups](
+            moments, factors, *affine, pixels, channels, part_pixels, parts, width, eps,
+            PARTS=next_power_of_2(parts), **switches,
+        )  # fmt: skip
+        size = pixels * channels
+        kernels.norm_apply[cdiv(size, _BLOCK), batch](
+            x, y, factors, size, channels, SILU=silu, BLOCK=_BLOCK, num_warps=_WARPS
+        )
+    return y
+
+
+def finish(h: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
+    """gain * (h + bias) + onto, in h's place.
+
+    Args:
+        h: (B, C, H, W) that `takes` accepts.
+        gain: a factor.
+        bias: (C,).
+        onto: (B, C, H, W).
+    """
+    from triton import cdiv
+
+    from sdedit.diffusion.kernels import triton_kernels as kernels
+
+    batch, channels, height, width = h.shape
+    size = channels * height * width
+    added = h if onto is None else onto.contiguous(memory_format=torch.channels_last)
+    with torch.cuda.device_of(h):
+        kernels.finish[cdiv(size, _BLOCK), batch](
+            h, bias, added, gain, size, channels, ADDED=onto is not None, BLOCK=_BLOCK, num_warps=_WARPS
+        )
+    return h
+
+
+def fir_down(x: Tensor, stride: int, padding: int) -> Tensor:
+    """As `resample.FIRDown`, of an x that `takes` accepts."""
+    from triton import cdiv
+
+    from sdedit.diffusion.kernels import triton_kernels as kernels
+
+    batch, channels, height, width = x.shape
+    out_height, out_width = ((side + 2 * padding - 4) // stride + 1 for side in (height, width))
+    y = _empty(x, out_height, out_width)
+    with torch.cuda.device_of(x):
+        kernels.fir_down[cdiv(out_width * channels, _BLOCK), out_height, batch](
+            x, y, height, width, out_width, channels, STRIDE=stride, PADDING=padding, BLOCK=_BLOCK
+        )
+    return y
+
+
+def fir_up(x: Tensor) -> Tensor:
+    """As `resample.FIRUp`, of an x that `takes` accepts."""
+    from triton import cdiv
+
+    from sdedit.diffusion.kernels import triton_kernels as kernels
+
+    batch, channels, height, width = x.shape
+    y = _empty(x, 2 * height, 2 * width)
+    with torch.cuda.device_of(x):
+        kernels.fir_up[cdiv(2 * width * channels, _BLOCK), 2 * height, batch](
+            x, y, height, width, channels, BLOCK=_BLOCK
+        )
+    return y
+
+
+def _empty(like: Tensor, height: int, width: int) -> Tensor:
+    size = (*like.shape[:2], height, width)
+    return torch.empty(size, dtype=like.dtype, device=like.device, memory_format=torch.channels_last)

@@ -1,0 +1,102 @@
+"""Convolution as NCSN++ uses it, with faster ways to compute it on a CPU and on a GPU.
+
+The faster ways change no parameter, so that a network is saved, averaged and trained as if they were not there.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from sdedit.diffusion.kernels import triton_ops, winograd
+
+
+class _Packed(NamedTuple):
+    """Weights of a convolution in the order it is computed with, and what they were made from."""
+
+    source: Tensor  # keeps the memory of the weights, so that no others can come to lie there
+    version: int | None
+    gain: float
+    few_products: bool  # Winograd's
+    weight: Tensor
+
+
+class Convolution(nn.Conv2d):
+    """A convolution whose result is scaled by a gain, shifted and added to something else at no cost.
+
+    On a CPU that is oneDNN's doing, or Winograd's way with fewer products, and the weights are kept in the order it
+    computes with instead of being reordered at every evaluation. On a GPU it is all one pass after the convolution.
+
+    Sums with a factor are made with onto, not with add(x, alpha=…): in bfloat16 that rounds the last few elements
+    otherwise than the rest, and a picture would depend on its place in the batch.
+    """
+
+    _packed: _Packed | None = None
+
+    def forward(self, x: Tensor, gain: float = 1.0, shift: Tensor | None = None, onto: Tensor | None = None) -> Tensor:
+        """gain * convolution(x) + shift + onto.
+
+        Args:
+            x: (B, C_in, H, W).
+            gain: the same at every call.
+            shift: (B, C_out) or (1, C_out), for each channel.
+            onto: (B, C_out, H', W'); may be overwritten.
+
+        Returns:
+            (B, C_out, H', W').
+        """
+        assert self.bias is not None
+        if shift is None and triton_ops.takes(x):
+            return triton_ops.finish(self.without_bias(x), gain, self.bias, onto)
+        bias = self.bias if gain == 1 else self.bias * gain
+        if shift is not None and len(shift) == 1:
+            # One shift for the whole batch is a bias, and costs nothing.
+            bias, shift = (bias + shift[0]).to(bias.dtype), None
+        if self._packs(x):
+            h = self._convolve_packed(x, gain, bias, onto)
+        else:
+            weight = self.weight if gain == 1 else self.weight * gain
+            h = F.conv2d(x, weight, bias, self.stride, self.padding)
+            h = h if onto is None else h.add_(onto)
+        # Of the same type, since adding float32 to bfloat16 takes torch twenty times as long.
+        return h if shift is None else h.add_(shift[:, :, None, None].to(h.dtype))
+
+    def without_bias(self, x: Tensor) -> Tensor:
+        h = F.conv2d(x, self.weight, None, self.stride, self.padding)
+        return h.contiguous(memory_format=torch.channels_last)
+
+    def _convolve_packed(self, x: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
+        layout = (self.padding, self.stride, self.dilation, self.groups)
+        few_products = winograd.takes(x, self.weight, self.stride, self.padding)
+        version = None if self.weight.is_inference() else self.weight._version
+        packed = self._packed
+        if (
+            packed is None
+            or packed.source.data_ptr() != self.weight.data_ptr()
+            or packed[1:4] != (version, gain, few_products)
+        ):
+            scaled = (self.weight if gain == 1 else self.weight * gain).detach()
+            if few_products:
+                weight = winograd.pack(scaled)
+            else:
+                weight = torch.ops.mkldnn._reorder_convolution_weight(scaled, *layout, x.shape)
+            packed = self._packed = _Packed(self.weight.detach(), version, gain, few_products, weight)
+        if few_products:
+            return winograd.convolve(x, packed.weight, bias, onto)
+        if onto is None:
+            return torch.ops.mkldnn._convolution_pointwise(x, packed.weight, bias, *layout, "none", [], None)
+        return torch.ops.mkldnn._convolution_pointwise_.binary(
+            onto, x, packed.weight, bias, *layout, "add", None, None, [], None
+        )
+
+    def _packs(self, x: Tensor) -> bool:
+        """Whether x can be taken with packed weights, for which there are no gradients."""
+        if torch.compiler.is_compiling() or torch.is_grad_enabled() or torch.is_autocast_enabled("cpu"):
+            return False
+        if x.device.type != "cpu" or x.dtype != self.weight.dtype or not torch.backends.mkldnn.is_available():
+            return False
+        bf16 = x.dtype == torch.bfloat16 and torch.ops.mkldnn._is_mkldnn_bf16_supported()
+        return bf16 or x.dtype == torch.float32

@@ -1,0 +1,78 @@
+"""A score model: network, preconditioning and noise schedule together, as loaded from one checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sdedit.diffusion.cuda_graphs import Captured
+from sdedit.diffusion.ncsnpp import NCSNpp
+from sdedit.diffusion.preconditioning import Preconditioning
+from sdedit.diffusion.schedule import Schedule
+
+
+@dataclass
+class ScoreModel:
+    """The denoiser D(x; sigma) and the score of noised pictures, x = picture + sigma z, pictures in [0, 1].
+
+    Attributes:
+        network: the NCSN++ that `preconditioning` turns into a denoiser.
+        schedule: sigma(t) of the SDE the network was trained for.
+        native_size: height and width of the pictures it was trained on, in pixels.
+        card: what the checkpoint says of itself (name, data, licence, training).
+        checksum: SHA-256 of the checkpoint file, in hexadecimal; empty for a model not loaded from a file.
+        notes: sentences about what the file did not say and was assumed.
+    """
+
+    network: NCSNpp
+    preconditioning: Preconditioning
+    schedule: Schedule
+    native_size: int
+    card: Mapping[str, Any] = field(default_factory=dict)
+    checksum: str = ""
+    notes: tuple[str, ...] = ()
+    _captured: Captured = field(default_factory=Captured, init=False, repr=False, compare=False)
+
+    @property
+    def name(self) -> str:
+        return str(self.card.get("name", "unnamed"))
+
+    @property
+    def device(self) -> torch.device:
+        return self.network.stem.weight.device
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """Type the network's body runs in."""
+        return self.network.stem.weight.dtype
+
+    @property
+    def size_multiple(self) -> int:
+        """Heights and widths of pictures are multiples of this many pixels."""
+        return self.network.config.size_multiple
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """D(x; sigma), the expected clean picture given the noised one.
+
+        Args:
+            x: (B, 3, H, W) float32, pictures in [0, 1] plus noise of level sigma.
+            sigma: (B,) float32, noise levels in units of x, above 0; or (1,), a level all pictures share.
+
+        Returns:
+            (B, 3, H, W) float32.
+        """
+        # A network of another kind may do what cannot be captured.
+        if x.device.type == "cuda" and not torch.is_grad_enabled() and isinstance(self.network, NCSNpp):
+            return self._captured(self.preconditioning.denoise, self.network, x, sigma)
+        return self.preconditioning.denoise(self.network, x, sigma)
+
+    def score(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """Gradient of the log density of x at noise level sigma: (D(x; sigma) - x) / sigma^2 (Tweedie's formula).
+
+        Arguments and result have the shapes of `denoise`.
+        """
+        return (self.denoise(x, sigma) - x) / sigma[:, None, None, None] ** 2

@@ -1,0 +1,83 @@
+"""Which files a job writes, and the refusal of those that it must not."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Collection
+from pathlib import Path
+
+from sdedit.errors import SdeditError
+from sdedit.io.files import PIPE
+
+_ANIMATIONS = (".gif", ".webp", ".png", ".apng")
+
+
+def find_outputs(
+    output: str | None,
+    default: Path,
+    inputs: Collection[str],
+    suffixes: Collection[str],
+    count: int = 1,
+    overwrite: bool = False,
+    skip_existing: bool | None = None,
+    name_in_folder: str | None = None,
+) -> list[Path | None]:
+    """The files to write, None standing for standard output.
+
+    Args:
+        output: a file, a folder, "-", or None for `default`.
+        default: the file to write where no other is named.
+        inputs: files that must not be written over.
+        suffixes: what a file's name may end in.
+        count: how many files; more than one are numbered from 1.
+        overwrite: whether files that exist may be replaced.
+        skip_existing: whether they will be left alone; None if that cannot be asked for.
+        name_in_folder: of the file in a folder; None for the name of `default`.
+
+    Raises:
+        SdeditError: if any of them cannot or must not be written.
+    """
+    if output == PIPE:
+        return [None]
+    first = default if output is None else Path(output)
+    if first.is_dir():
+        first = first / (name_in_folder or default.name)
+    if first.suffix.lower() not in suffixes:
+        raise SdeditError(f"cannot write {first}: its name must end in one of {', '.join(sorted(suffixes))}")
+    if not first.parent.is_dir():
+        raise SdeditError(f"cannot write {first}: there is no folder {first.parent}")
+    if not os.access(first.parent, os.W_OK):
+        raise SdeditError(f"cannot write {first}: the folder {first.parent} is read-only")
+    files = [first] if count == 1 else [numbered(first, variant) for variant in range(count)]
+    sources = [Path(name) for name in inputs if name != PIPE and Path(name).exists()]
+    for file in files:
+        if file.is_dir():
+            raise SdeditError(f"cannot write {file}: it is a folder")
+        if file.exists() and any(file.samefile(source) for source in sources):
+            words = "the guide itself" if len(inputs) == 1 else "one of the pictures to read"
+            raise SdeditError(f"{file} is {words}; name another output")
+        if file.exists() and not overwrite and not skip_existing:
+            leave = "" if skip_existing is None else " --skip-existing to leave it,"
+            raise SdeditError(f"{file} exists; add --overwrite to replace it,{leave} or name another output")
+    return list(files)
+
+
+def numbered(file: Path, variant: int) -> Path:
+    """The file of a variant: file-1.png is variant 0."""
+    return file.with_name(f"{file.stem}-{variant + 1}{file.suffix}")
+
+
+def find_animation(
+    animation: str | None, outputs: Collection[Path | None], inputs: Collection[str], overwrite: bool = False
+) -> Path | None:
+    """The file of an animation, if one is asked for, which is none of the outputs either.
+
+    Raises:
+        SdeditError: if it cannot or must not be written.
+    """
+    if animation is None:
+        return None
+    file = find_outputs(animation, Path("animation.gif"), inputs, _ANIMATIONS, overwrite=overwrite)[0]
+    if file is None or file in outputs:
+        raise SdeditError("an animation is a file of its own; name another, such as painting.gif")
+    return file

@@ -1,0 +1,179 @@
+"""Painting folders and lists: plan, resume, share with other processes, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdedit.errors import SdeditError
+from sdedit.io.files import PICTURE_SUFFIXES, reason, remove_abandoned_parts
+from sdedit.jobs.batch.ledger import Ledger
+from sdedit.jobs.batch.listing import Listing, list_guides
+from sdedit.jobs.batch.progress import Progress
+from sdedit.jobs.batch.ranks import Rank, Share, find_rank
+from sdedit.jobs.options import PaintOptions
+from sdedit.jobs.tasks import PaintedFile
+
+if TYPE_CHECKING:
+    from sdedit.diffusion.score_model import ScoreModel
+    from sdedit.jobs.batch.engine import Engine
+    from sdedit.jobs.settings import Settings
+
+BATCH = 8
+_WINDOW = 4  # batches in a window: enough guides to find like shapes among, few enough to share out evenly
+_WINDOW_PIXELS = 1 << 26  # at most, so that large sizes do not fill the memory
+
+
+def paint_files(inputs: str | Path | Sequence[str | Path], output: str | Path, **options: Any) -> Iterator[PaintedFile]:
+    """Paint folders and files of guides into a folder: what `sdedit paint FOLDER -o OUT` does, as an iterator.
+
+    Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Pictures that are
+    done are skipped; a bad guide gives a result with an error, and the others go on.
+
+    Args:
+        inputs: folders and picture files.
+        output: folder to write to; it is made if need be.
+        options: fields of `sdedit.jobs.options.PaintOptions`, such as t0, seed, batch; `model` may be a loaded one.
+
+    Returns:
+        One result for each picture, in the order of painting. Nothing is painted before the first is asked for.
+
+    Raises:
+        SdeditError: if an option cannot be used, there are no guides, or the folder cannot be written.
+    """
+    given = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
+    return paint_folder(given, [], Path(output), PaintOptions(**options), None, show_progress=False)
+
+
+def paint_folder(
+    inputs: Sequence[str | Path],
+    lines: Sequence[str],
+    output: Path,
+    options: PaintOptions,
+    say: Callable[[str], object] | None,
+    show_progress: bool,
+) -> Iterator[PaintedFile]:
+    """Paint guides into a folder.
+
+    Args:
+        inputs: folders and files.
+        lines: more of them, from a list (see `sdedit.jobs.batch.listing`).
+        output: folder to write to.
+        options: how.
+        say: takes lines about what is done; None for silence.
+        show_progress: draw a progress bar on standard error if it is a terminal.
+
+    Raises:
+        SdeditError: as `paint_files`.
+    """
+    options.check()
+    rank = find_rank(os.environ, options.shard)
+    if rank.index > 0 and options.shard is None:
+        say, show_progress = None, False  # rank 0 speaks for all
+    listing = list_guides(inputs, lines, output, options.variants, options.include, options.exclude)
+    ledger = prepare_folder(output)
+    folder_seed = ledger.claim_seed() if options.seed is None else options.seed
+    for folder, why in listing.unreadable:
+        yield PaintedFile(folder, str(output), "failed", error=f"the folder {folder} cannot be read: {why}")
+
+    # Only now what takes seconds: everything above can fail at once.
+    from sdedit.jobs.batch.engine import load_engine
+
+    engine = load_engine(options, rank.device(options.device), say, show_progress)
+    yield from paint_listing(engine, listing, ledger, folder_seed, options, rank, say, show_progress)
+
+
+def paint_listing(
+    engine: Engine,
+    listing: Listing,
+    ledger: Ledger,
+    folder_seed: int,
+    options: PaintOptions,
+    rank: Rank,
+    say: Callable[[str], object] | None,
+    show_progress: bool,
+) -> Iterator[PaintedFile]:
+    """Paint a rank's share of a list.
+
+    Raises:
+        SdeditError: if the disk is full or read-only.
+    """
+    from sdedit.jobs.batch.batches import read_windows
+    from sdedit.jobs.batch.resume import Judge
+
+    settings, model = engine.settings, engine.model
+    batch = options.batch or BATCH
+    length = _window_length(batch, settings)
+    together = rank.count > 1 and options.shard is None
+    with Progress(len(listing), engine.evaluations, ledger if together else None, say, show_progress) as progress:
+        progress.say(
+            f"{model.name}: {len(listing.sources)} guides to {listing.output}, t0 {settings.t0:.4g}, "
+            f"sigma(t0) {settings.sigma:.4g}, {settings.sampling}, seed {folder_seed}, "
+            f"{batch} at once{f', share {rank.index} of {rank.count}' if rank.count > 1 else ''}"
+        )
+        recorded = _recorded(ledger, settings, model)
+        if together and not options.overwrite:
+            progress.done_before({output for output, done in recorded.items() if done})
+        share = Share(rank, listing.digest(), say=partial(print, file=sys.stderr))
+        numbers = share.windows(-(-len(listing) // length))
+        windows = read_windows(
+            (listing.items(number * length, (number + 1) * length, folder_seed) for number in numbers),
+            Judge(options, settings, model),
+            engine.read,
+            model.size_multiple,
+            batch,
+        )
+        failed = bool(listing.unreadable)
+        painted = engine.paint(windows, ledger, progress.say, lambda evaluation: progress.on_step())
+        with closing(windows), closing(painted):
+            for result in painted:
+                if result.status == "skipped" and result.recipe and result.output not in recorded:
+                    # The process that painted it was killed before it could record it.
+                    ledger.add(result.input, Path(result.output), result.recipe, None, None)
+                failed = failed or result.status == "failed"
+                progress.on_result(result)
+                yield result
+        share.finish(failed)
+
+
+def _window_length(batch: int, settings: Settings) -> int:
+    """Pictures in a window; the same in every process of a job."""
+    size = settings.size
+    pixels = size * size if isinstance(size, int) else size[0] * size[1]
+    return batch * max(1, min(_WINDOW, _WINDOW_PIXELS // (pixels * batch)))
+
+
+def prepare_folder(output: Path) -> Ledger:
+    """Make the folder, see that it can be written, and clear away what killed processes left.
+
+    Raises:
+        SdeditError: if it cannot be made or written.
+    """
+    if not output.is_dir() and output.suffix.lower() in PICTURE_SUFFIXES:
+        raise SdeditError(f"{output} is the name of a picture; several guides need a folder, name one with --output")
+    try:
+        output.mkdir(parents=True, exist_ok=True)
+    except FileExistsError as error:
+        raise SdeditError(f"{output} is a file; several guides need a folder, name one with --output") from error
+    except OSError as error:
+        raise SdeditError(f"cannot make the folder {output}: {reason(error)}") from error
+    if not os.access(output, os.W_OK | os.X_OK):
+        raise SdeditError(f"cannot write in {output}: the folder is read-only")
+    remove_abandoned_parts(output)
+    return Ledger(output)
+
+
+def _recorded(ledger: Ledger, settings: Settings, model: ScoreModel) -> dict[str, bool]:
+    """Outputs that the ledger knows, and whether they are what would be painted now."""
+    recorded = {}
+    for line in ledger.new_lines():
+        recipe = line.get("recipe")
+        if isinstance(line.get("output"), str) and isinstance(recipe, dict):
+            agrees = settings.agrees_with(recipe, model, str(recipe.get("guide")))
+            recorded[str(ledger.folder / line["output"])] = agrees
+    return recorded

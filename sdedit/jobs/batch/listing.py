@@ -1,0 +1,206 @@
+"""Which guides a job paints, in which order, and into which files. Only names are looked at: no file is opened.
+
+- A folder is walked with its tree kept: FOLDER/a/b.jpg becomes OUT/a/b.png. Hidden files and folders, links to folders
+  and the folder OUT itself are left out. Of several inputs each folder keeps its own name, as with `cp -r A B OUT`.
+- A file named by itself goes to OUT under its name, as with `cp`.
+- A relative path in a list keeps its folders; an absolute one, or one with "..", its name only.
+
+The path that is kept, with "/" on every system, is the guide's *relative path*: its seed derives from it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import posixpath
+import unicodedata
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from pathlib import Path, PurePath
+from typing import NamedTuple
+
+from sdedit.errors import SdeditError
+from sdedit.io.files import PICTURE_SUFFIXES, reason
+from sdedit.io.outputs import numbered
+from sdedit.jobs.tasks import Item
+
+
+class Source(NamedTuple):
+    """One guide of a job: its file, its relative path, and that of its picture."""
+
+    path: str
+    relative: str
+    target: str
+
+
+@dataclass(frozen=True)
+class Listing:
+    """The guides of a job in their order, each of them `variants` times."""
+
+    sources: Sequence[Source]
+    output: Path
+    variants: int
+    unreadable: Sequence[tuple[str, str]] = ()  # folders, and why
+
+    def __len__(self) -> int:
+        return len(self.sources) * self.variants
+
+    def items(self, start: int, stop: int, folder_seed: int) -> list[Item]:
+        """The pictures of a range of numbers, variants of a guide side by side."""
+        items = []
+        for number in range(start, min(stop, len(self))):
+            source, variant = self.sources[number // self.variants], number % self.variants
+            target = Path(self.output, source.target)
+            if self.variants > 1:
+                target = numbered(target, variant)
+            items.append(Item(source.path, target, seed_of(folder_seed, source.relative, variant), folder_seed))
+        return items
+
+    def digest(self) -> str:
+        """The same for every process that has the same list."""
+        names = "\n".join([str(self.output), str(self.variants), *(source.target for source in self.sources)])
+        return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
+
+
+def seed_of(folder_seed: int, relative: str, variant: int) -> int:
+    """The seed of a picture in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
+
+    Paths are compared as Unicode in composed form (NFC), so that a folder copied from a Mac keeps its seeds.
+    """
+    words = f"{folder_seed}/{variant}/{unicodedata.normalize('NFC', relative)}"
+    return int.from_bytes(hashlib.sha256(words.encode("utf-8", "surrogateescape")).digest()[:6], "big")
+
+
+def list_guides(
+    inputs: Sequence[str | Path],
+    lines: Iterable[str],
+    output: Path,
+    variants: int = 1,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+) -> Listing:
+    """The guides of a job.
+
+    Args:
+        inputs: folders and files; a file need not exist, and is then reported when its turn comes.
+        lines: more of them, from a list.
+        output: folder the pictures are written to.
+        variants: pictures for each guide.
+        include: patterns of names that are guides in folders; empty for the suffixes of pictures.
+        exclude: patterns of names that are not. A pattern with "/" is matched with the relative path, another one with
+            each part of it.
+
+    Raises:
+        SdeditError: if there are no guides, or two guides would become one file, or a picture would replace a guide.
+    """
+    found: dict[str, str] = {}  # file: relative path; a file named twice is painted once
+    unreadable: list[tuple[str, str]] = []
+    for given, is_line in [*((str(one), False) for one in inputs), *((line, True) for line in lines)]:
+        if os.path.isdir(given):  # noqa: PTH112
+            alone = len(inputs) == 1 and not is_line
+            prefix = _kept_path(given) if is_line else Path(given).resolve().name
+            for path, relative in _walk(given, output, include, exclude, unreadable):
+                found.setdefault(path, relative if alone else posixpath.normpath(f"{prefix}/{relative}"))
+        else:
+            found.setdefault(os.path.normpath(given), _kept_path(given) if is_line else PurePath(given).name)
+    if not found and not unreadable:
+        named = str(inputs[0]) if inputs else "the list"
+        raise SdeditError(f"there are no pictures in {named}; name a folder with pictures, or their files")
+    sources = _with_targets(found)
+    _refuse_guides_as_pictures(sources, output, variants)
+    return Listing(sources, output, variants, unreadable)
+
+
+def read_list(data: bytes) -> list[str]:
+    """Paths from a list: one a line, or parted by zero bytes as `find -print0` writes them."""
+    parts = data.split(b"\0") if b"\0" in data else data.splitlines()
+    return [os.fsdecode(part) for part in parts if part.strip()]
+
+
+def matches(relative: str, patterns: Sequence[str]) -> bool:
+    """Whether one of the patterns fits a relative path or, where it has no "/", a part of it."""
+    parts = relative.split("/")
+    return any(
+        fnmatchcase(relative, pattern) if "/" in pattern else any(fnmatchcase(part, pattern) for part in parts)
+        for pattern in patterns
+    )
+
+
+def _walk(
+    folder: str, output: Path, include: Sequence[str], exclude: Sequence[str], unreadable: list[tuple[str, str]]
+) -> Iterator[tuple[str, str]]:
+    """Guides in a folder and below it, (file, relative path), sorted by relative path."""
+    own = os.path.realpath(output)
+    if os.path.realpath(folder) == own:
+        raise SdeditError(f"{output} is the folder of the guides itself; name another with --output")
+    found = []
+    waiting = [(folder, "")]
+    while waiting:
+        place, prefix = waiting.pop()
+        try:
+            entries = list(os.scandir(place))  # tells files from folders without a look at each
+        except OSError as error:
+            unreadable.append((place, reason(error)))
+            continue
+        for entry in entries:
+            name, relative = entry.name, prefix + entry.name
+            if name.startswith(".") or (exclude and matches(relative, exclude)):
+                continue
+            if entry.is_dir(follow_symlinks=False):
+                if os.path.realpath(entry.path) != own:
+                    waiting.append((entry.path, relative + "/"))
+                continue
+            wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in PICTURE_SUFFIXES
+            if wanted and entry.is_file():  # a pipe or a device would be waited for without end
+                found.append((relative, os.path.normpath(entry.path)))
+    return ((path, relative) for relative, path in sorted(found))
+
+
+def _kept_path(line: str) -> str:
+    path = PurePath(os.path.normpath(line))
+    return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
+
+
+def _with_targets(found: dict[str, str]) -> list[Source]:
+    """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
+
+    A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
+    """
+    short = {path: posixpath.splitext(relative)[0] + ".png" for path, relative in found.items()}
+    wanted = Counter(target.casefold() for target in short.values())
+    sources: dict[str, Source] = {}
+    for path, relative in found.items():
+        target = short[path]
+        if wanted[target.casefold()] > 1 and relative != target:
+            target = relative + ".png"
+        source = Source(path, relative, target)
+        other = sources.setdefault(target, source)
+        if other is not source:
+            raise SdeditError(
+                f"{other.path} and {path} would both be painted as {target}; rename one of them, or paint the folder "
+                "they are in"
+            )
+    return list(sources.values())
+
+
+def _refuse_guides_as_pictures(sources: list[Source], output: Path, variants: int) -> None:
+    """No picture may replace a guide."""
+    real: dict[str, str] = {}  # of folders: there are few of them
+
+    def place(path: str) -> tuple[str, str]:
+        folder, name = os.path.split(path)
+        if folder not in real:
+            real[folder] = os.path.realpath(folder)
+        return real[folder], name
+
+    guides = {place(source.path) for source in sources}
+    folders = {folder for folder, _ in guides}
+    for source in sources:
+        target = Path(output, source.target)
+        if place(str(target))[0] not in folders:
+            continue
+        for file in [numbered(target, variant) for variant in range(variants)] if variants > 1 else [target]:
+            if place(str(file)) in guides:
+                raise SdeditError(f"{file} is a guide itself; name another folder with --output")

@@ -1,0 +1,85 @@
+"""How far a folder is, whoever paints it: one bar, fed by this process and by what the others write to the ledger."""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Callable
+from types import TracebackType
+
+from sdedit.jobs.batch.ledger import Ledger
+from sdedit.jobs.tasks import PaintedFile
+
+_POLL = 1.0  # seconds between looks at the ledger
+
+
+class Progress:
+    """A progress bar on standard error, if that is a terminal, and lines that do not break it.
+
+    Args:
+        total: pictures in all.
+        steps: network evaluations for each batch.
+        ledger: where other processes record their pictures; None if there are none.
+        say: takes the lines; None for silence.
+        show: draw a bar.
+    """
+
+    def __init__(
+        self, total: int, steps: int, ledger: Ledger | None, say: Callable[[str], object] | None, show: bool
+    ) -> None:
+        from tqdm import tqdm
+
+        self._say = say
+        self._ledger = ledger
+        self._steps = steps
+        self._step = 0
+        self._settled: set[str] = set()
+        self._looked = time.monotonic()
+        self._bar = tqdm(total=total, unit="picture", leave=False, disable=None if show else True)
+
+    def done_before(self, outputs: set[str]) -> None:
+        """Count pictures that the ledger knew when the work began."""
+        for output in outputs:
+            self._add(output)
+
+    def say(self, line: str) -> None:
+        if self._say is None:
+            return
+        if self._bar.disable:
+            self._say(line)
+        else:
+            self._bar.write(line, file=sys.stderr)
+
+    def on_step(self) -> None:
+        """A network evaluation is done."""
+        self._step = self._step % self._steps + 1
+        if not self._bar.disable:
+            self._look()
+            self._bar.set_postfix_str(f"step {self._step}/{self._steps}")
+
+    def on_result(self, result: PaintedFile) -> None:
+        self._add(result.output)
+        if result.status == "failed":
+            self.say(f"left out: {result.error}")
+
+    def _look(self) -> None:
+        """Count what others have settled."""
+        if self._ledger is None or time.monotonic() - self._looked < _POLL:
+            return
+        self._looked = time.monotonic()
+        for line in self._ledger.new_lines():
+            if isinstance(line.get("output"), str):
+                self._add(str(self._ledger.folder / line["output"]))
+
+    def _add(self, output: str) -> None:
+        if output not in self._settled:
+            self._settled.add(output)
+            self._bar.update()
+
+    def __enter__(self) -> Progress:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.close()

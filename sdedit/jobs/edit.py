@@ -1,0 +1,220 @@
+"""Editing and compositing files: what is read and written, and the order in which things can fail cheaply."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdedit import __version__
+from sdedit.diffusion.samplers import DEFAULT, Sampling
+from sdedit.errors import SdeditError
+from sdedit.io.files import open_input, write_output
+from sdedit.io.outputs import find_animation, find_outputs
+from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
+from sdedit.jobs.settings import start_time
+from sdedit.jobs.tasks import RetouchedFile
+
+if TYPE_CHECKING:
+    import numpy as np
+    from PIL import Image
+
+    from sdedit.diffusion.score_model import ScoreModel
+    from sdedit.io.source_image import Source
+    from sdedit.pipelines.overlay import Alteration, Surroundings
+
+_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
+_LOSSY = (".jpg", ".jpeg")
+
+
+@dataclass(frozen=True)
+class RetouchJob:
+    """What `sdedit edit` and `sdedit composite` are asked to do; options by the same names.
+
+    Attributes:
+        task: "edit" or "composite".
+        picture: the file to change, "-" for standard input.
+        layer: the file of strokes, or of the patch.
+        at, scale: of the patch.
+    """
+
+    task: str
+    picture: str
+    layer: str
+    t0: float
+    mask: str | None = None
+    output: str | None = None
+    sigma: float | None = None
+    model: ModelChoice = DEFAULT_MODEL
+    sampling: Sampling = DEFAULT
+    repeats: int = 1
+    variants: int = 1
+    seed: int | None = None
+    size: int | None = None
+    context: float = 0.5
+    grow: float | None = None
+    feather: float | None = None
+    invert_mask: bool = False
+    at: tuple[int, int] | None = None
+    scale: float = 1.0
+    overwrite: bool = False
+    animate: str | None = None
+    animate_every: int | None = None
+    animate_state: str = "x"
+
+
+def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress: bool) -> Iterator[RetouchedFile]:
+    """Edit or composite, once for each variant, and write the pictures.
+
+    Args:
+        job: the options.
+        say: takes lines about what is done.
+        show_progress: draw a progress bar on standard error if it is a terminal.
+
+    Raises:
+        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+    """
+    inputs = [name for name in (job.picture, job.layer, job.mask) if name is not None]
+    if inputs.count("-") > 1:
+        raise SdeditError("standard input can be one of the pictures only")
+    place = Path("picture.png" if job.picture == "-" else job.picture)
+    default = place.with_name(f"{place.stem}-{'edited' if job.task == 'edit' else 'composite'}.png")
+    outputs = find_outputs(job.output, default, inputs, _SUFFIXES, job.variants, job.overwrite)
+    film = find_animation(job.animate, outputs, inputs, job.overwrite)
+    source, layer, mask = _read(job)
+    for output in outputs:
+        _check_format(output, source)
+
+    # Only now what takes seconds: everything above can fail at once.
+    from tqdm import tqdm
+
+    from sdedit.diffusion.reverse_sde import Evaluation
+    from sdedit.io.recipe import save_picture
+    from sdedit.pipelines.animation import Animation
+    from sdedit.pipelines.edit import retouch
+    from sdedit.pipelines.inpaint import region_guide
+    from sdedit.pipelines.overlay import Surroundings
+
+    model = job.model.load(show_progress)
+    try:
+        t0 = start_time(model, job.t0, job.sigma)
+        altered = _alter(job, source, layer, mask, Surroundings(model.native_size, job.size, job.context, job.grow))
+    except ValueError as error:
+        raise SdeditError(str(error)) from error
+    seed = secrets.randbelow(2**32) if job.seed is None else job.seed
+    for line in _story(job, model, source, altered, t0, seed):
+        say(line)
+    evaluations = job.sampling.steps * job.repeats
+    with tqdm(
+        total=evaluations * job.variants, unit="step", leave=False, disable=None if show_progress else True
+    ) as bar:
+        for variant, output in enumerate(outputs):
+            animation = None
+            if film and variant == 0:
+                guide = region_guide(source, altered.colours, altered.plan)
+                animation = Animation(guide, evaluations, job.animate_every, job.animate_state)
+
+            def on_step(evaluation: Evaluation, animation: Animation | None = animation) -> None:
+                bar.update()
+                if animation:
+                    animation.add(evaluation)
+
+            picture, painted = retouch(
+                model, source, altered, t0, job.sampling, seed + variant, job.repeats, job.feather, on_step
+            )
+            recipe = _recipe(job, model, altered, t0, seed + variant)
+            suffix = ".png" if output is None else output.suffix.lower()
+            metadata = {**source.metadata(), **({"lossless": True} if suffix == ".webp" else {})}
+            write_output(output, partial(save_picture, picture, suffix=suffix, recipe=recipe, **metadata))
+            if film and animation:
+                animation.write(film, painted)
+            yield RetouchedFile(str(output or "-"), recipe.to_dict())
+
+
+def _read(job: RetouchJob) -> tuple[Source, Image.Image, np.ndarray | None]:
+    from sdedit.io.images import open_picture
+    from sdedit.io.source_image import open_layer, open_source
+    from sdedit.pipelines.mask import mask_values
+
+    source = open_source(*open_input(job.picture))
+    layer = open_layer(*open_input(job.layer))
+    if job.mask is None:
+        return source, layer, None
+    mask = mask_values(open_picture(*open_input(job.mask), background="black"))
+    return source, layer, 1 - mask if job.invert_mask else mask
+
+
+def _check_format(output: Path | None, source: Source) -> None:
+    if output is None or not source.has_alpha:
+        return
+    suffix = output.suffix.lower()
+    if suffix in (*_LOSSY, ".bmp"):
+        raise SdeditError(f"cannot write {output}: {source.name} has transparency; name a .png, .webp or .tiff file")
+
+
+def _alter(
+    job: RetouchJob, source: Source, layer: Image.Image, mask: np.ndarray | None, around: Surroundings
+) -> Alteration:
+    from sdedit.pipelines.overlay import with_patch, with_strokes
+
+    if job.task == "edit":
+        return with_strokes(source, layer, mask, around)
+    return with_patch(source, layer, mask, around, job.at, job.scale)
+
+
+def _story(
+    job: RetouchJob, model: ScoreModel, source: Source, altered: Alteration, t0: float, seed: int
+) -> Iterator[str]:
+    for note in model.notes:
+        yield f"{model.name}: {note}"
+    if source.note:
+        yield source.note
+    plan = altered.plan
+    left, top, right, bottom = plan.box
+    if (altered.mask == 1).all():
+        yield "the mask is white everywhere: this does what sdedit paint does"
+    seeds = f"seed {seed}" if job.variants == 1 else f"seeds {seed} to {seed + job.variants - 1}"
+    yield (
+        f"{model.name}: region {right - left}x{bottom - top} px at {left},{top} of {source.size[0]}x{source.size[1]}, "
+        f"painted at {plan.size[0]}x{plan.size[1]} px, t0 {t0:.4g}, sigma(t0) {model.schedule.sigma(t0):.4g}, "
+        f"{job.sampling}, {seeds}"
+    )
+    if plan.scale > 1.5:
+        yield f"the painted part is enlarged {plan.scale:.1f} times and will be softer than the picture round it"
+    if job.output and Path(job.output).suffix.lower() in _LOSSY:
+        yield f"{job.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
+
+
+def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, seed: int) -> Any:
+    from sdedit.diffusion.device import precision_name
+    from sdedit.io.recipe import RetouchRecipe
+
+    return RetouchRecipe(
+        version=__version__,
+        model=model.name,
+        checksum=model.checksum,
+        guide=Path(job.picture).name,
+        width=altered.plan.size[0],
+        height=altered.plan.size[1],
+        t0=t0,
+        sigma=model.schedule.sigma(t0),
+        **asdict(job.sampling),
+        repeats=job.repeats,
+        seed=seed,
+        precision=precision_name(model.dtype),
+        sigma_max=model.schedule.sigma_max,
+        raw_weights=job.model.raw_weights,
+        task=job.task,
+        layer=Path(job.layer).name,
+        mask="" if job.mask is None else Path(job.mask).name,
+        invert_mask=job.invert_mask,
+        region=altered.plan.box,
+        context=job.context,
+        grow=job.grow,
+        feather=job.feather,
+        at=job.at,
+        scale=job.scale if job.task == "composite" else None,
+    )

@@ -1,0 +1,229 @@
+"""Models by name and by file: listed, described, converted, verified and calibrated."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from sdedit.errors import SdeditError
+from sdedit.io.recipe import read_recipe
+
+if TYPE_CHECKING:
+    import torch
+
+    from sdedit.diffusion.score_model import ScoreModel
+
+_LARGEST_SIZE = 256  # pixels; more shows nothing else and takes minutes
+_MOST_CHANGE = 3.0  # of D(x; sigma_min) against x, in units of sigma_min
+
+
+def describe(
+    name_or_path: str, *, raw_weights: bool = False, sigma_max: float | None = None, offline: bool = False
+) -> dict[str, Any]:
+    """Facts about a picture or a checkpoint, in the order they are shown.
+
+    Args:
+        name_or_path: a picture painted by sdedit, or what `sdedit.load_model` takes.
+        raw_weights: as in `sdedit.load_model`, like the rest.
+        sigma_max: as there.
+        offline: as there.
+
+    Raises:
+        SdeditError: if there is no such file or model, or it is neither a painted picture nor a checkpoint.
+    """
+    path = Path(name_or_path)
+    if path.is_file() and (recipe := read_recipe(path)) is not None:
+        return recipe
+
+    from sdedit.checkpoints.load import load_model
+    from sdedit.checkpoints.registry import count_parameters
+    from sdedit.pipelines.auto_t0 import CALIBRATION, calibration_of
+
+    model = load_model(
+        name_or_path,
+        precision="fp32",
+        raw_weights=raw_weights,
+        sigma_max=sigma_max,
+        offline=offline,
+        show_progress=True,
+    )
+    config = model.network.config
+    pyramids = f"input {config.input_pyramid}, output {config.output_pyramid}"
+    facts = {
+        "model": model.name,
+        **{key: value for key, value in model.card.items() if key not in ("name", CALIBRATION)},
+        "native size": f"{model.native_size} px",
+        "size multiple": f"{model.size_multiple} px",
+        "sigma": f"{model.schedule.sigma_min:g} to {model.schedule.sigma_max:g}",
+        "sigma(0.5)": f"{model.schedule.sigma(0.5):.4g}",
+        "preconditioning": model.preconditioning.kind,
+        "parameters": count_parameters(model.network.state_dict()),
+        "channels": ", ".join(map(str, config.channels)),
+        "blocks": ", ".join(map(str, config.blocks)),
+        "attention": ", ".join(f"level {level}" for level in config.attention_levels) or "middle only",
+        "noise embedding": config.embedding,
+        "pyramids": pyramids,
+        "checksum": model.checksum,
+    }
+    if CALIBRATION in model.card:
+        facts["calibrated"] = f"on {calibration_of(model).photographs} photographs"
+    if model.notes:
+        facts["assumed"] = "; ".join(model.notes)
+    return facts
+
+
+def list_models() -> list[dict[str, Any]]:
+    """The models that can be asked for by name, those that come along first."""
+    from sdedit.checkpoints.formats.native import read_native
+    from sdedit.checkpoints.hub import built_in_models, is_downloaded
+    from sdedit.checkpoints.registry import published_models
+
+    rows = []
+    for name, file in built_in_models().items():
+        checkpoint = read_native(file)
+        assert checkpoint.schedule is not None
+        rows.append(
+            {
+                "name": name,
+                "domain": checkpoint.card.get("domain", ""),
+                "size": checkpoint.native_size,
+                "sigma(0.5)": round(checkpoint.schedule.sigma(0.5), 3),
+                "here": "built in",
+                "licence": checkpoint.card.get("licence", ""),
+            }
+        )
+    for model in published_models().values():
+        here = "downloaded" if is_downloaded(model) else "no" if model.hub else "by hand"
+        rows.append(
+            {
+                "name": model.name,
+                "domain": model.domain,
+                "size": model.size,
+                "sigma(0.5)": round(model.schedule.sigma(0.5), 3),
+                "here": here,
+                "licence": model.licence,
+            }
+        )
+    return rows
+
+
+def convert_model(model: ScoreModel, output: Path, overwrite: bool = False) -> None:
+    """Write a model, its weights as float32: to a name ending in .safetensors as the project's own format, to any
+    other name as a folder of diffusers.
+
+    Raises:
+        SdeditError: if the output exists or cannot be written, or diffusers has no network that does the same.
+    """
+    from sdedit.checkpoints.formats.diffusers import export_diffusers
+    from sdedit.checkpoints.formats.native import save_checkpoint
+
+    if output.exists() and not overwrite:
+        raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
+    if output.suffix == ".safetensors":
+        if output.is_dir():
+            raise SdeditError(f"cannot write {output}: it is a folder")
+        save_checkpoint(model, output)
+    elif output.suffix or (output.exists() and not output.is_dir()):
+        raise SdeditError(f"cannot write {output}: name a file ending in .safetensors, or a folder for diffusers")
+    else:
+        export_diffusers(model, output)
+
+
+@dataclass(frozen=True)
+class Check:
+    """One noise level: root mean square differences of D(x + sigma z; sigma), over pixels in [0, 1]."""
+
+    sigma: float
+    from_input: float  # to the noised picture; about sigma where the denoiser removes the noise
+    from_picture: float  # to the clean picture
+
+
+def verify_model(model: ScoreModel) -> list[Check]:
+    """Run the denoiser on a smooth picture at sigma_min, at the geometric middle, and at sigma_max.
+
+    Raises:
+        SdeditError: if a result is not finite, or D(x; sigma_min) is far from x.
+    """
+    import torch
+
+    multiple = model.size_multiple
+    size = math.ceil(min(model.native_size, _LARGEST_SIZE) / multiple) * multiple
+    across = torch.linspace(0, math.pi, size)
+    picture = (
+        0.5
+        + 0.3
+        * torch.stack(
+            [across.sin().outer(across.cos()), across.cos().outer(across.sin()), across.cos().outer(across.cos())]
+        )[None]
+    )
+    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
+    picture, noise = picture.to(model.device), noise.to(model.device)
+    low, high = model.schedule.sigma_min, model.schedule.sigma_max
+    checks = []
+    for sigma in (low, math.sqrt(low * high), high):
+        noised = picture + sigma * noise
+        with torch.inference_mode():
+            denoised = model.denoise(noised, torch.full((1,), sigma, device=model.device))
+        if not torch.isfinite(denoised).all():
+            raise SdeditError(f"{model.name} does not work: its denoiser gives no finite picture at sigma {sigma:g}")
+        change, error = ((denoised - other).square().mean().sqrt().item() for other in (noised, picture))
+        checks.append(Check(sigma, change, error))
+    if checks[0].from_input > _MOST_CHANGE * low:
+        raise SdeditError(
+            f"{model.name} does not work: at its lowest noise, sigma {low:g}, its denoiser changes a picture by "
+            f"{checks[0].from_input:.3g}, where about {low:g} is right"
+        )
+    return checks
+
+
+def calibrate_checkpoint(
+    name: str, photos: Path, output: Path | None = None, overwrite: bool = False, limit: int = 100
+) -> tuple[Path, int]:
+    """Measure photographs with a model, and write the model again with what was measured in its card.
+
+    Args:
+        name: what `sdedit.load_model` takes.
+        photos: a folder or tar archive of photographs that the model was not trained on.
+        output: the .safetensors file to write; None for the model's own file, if it is one of sdedit's.
+        overwrite: whether an output that exists, other than the model's own file, may be replaced.
+        limit: at most so many photographs, evenly spread over all.
+
+    Returns:
+        The file written, and how many photographs were measured.
+
+    Raises:
+        SdeditError: if anything given cannot be used.
+    """
+    from sdedit.checkpoints.formats.native import is_native, save_checkpoint
+    from sdedit.checkpoints.hub import built_in_models
+    from sdedit.checkpoints.load import load_model
+    from sdedit.io.photographs import load_squares
+    from sdedit.pipelines.auto_t0 import CALIBRATION, calibrate
+
+    own = Path(name)
+    if output is None:
+        if name in built_in_models() or not (own.is_file() and is_native(own)):
+            raise SdeditError(
+                f"{name} is no file of sdedit's own that could be changed; name one to write with --output"
+            )
+        output = own
+    elif output.suffix != ".safetensors":
+        raise SdeditError(f"cannot write {output}: its name must end in .safetensors")
+    elif output.exists() and not overwrite:
+        raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
+    model = load_model(name, precision="fp32")
+    pictures, _ = load_squares(photos, model.native_size, limit)
+    calibration = calibrate(model, pictures)
+    calibrated = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
+    save_checkpoint(calibrated, output, _stored_type(model))
+    return output, calibration.photographs
+
+
+def _stored_type(model: ScoreModel) -> torch.dtype:
+    """float16 if no weight loses anything by it, as in the files that training writes."""
+    import torch
+
+    tensors = model.network.state_dict().values()
+    return torch.float16 if all(torch.equal(tensor.half().float(), tensor) for tensor in tensors) else torch.float32

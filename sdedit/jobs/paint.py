@@ -1,0 +1,165 @@
+"""Painting as the command line asks for it: one guide or many, once or each time they are saved."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+
+from sdedit.errors import SdeditError
+from sdedit.io.files import reason
+from sdedit.io.outputs import find_animation
+from sdedit.jobs.batch.folder import paint_folder
+from sdedit.jobs.batch.listing import read_list
+from sdedit.jobs.options import PaintOptions, draw_seed, output_files
+from sdedit.jobs.settings import load_job_model
+from sdedit.jobs.tasks import Item, PaintedFile, Tally
+
+
+def run_paint_job(
+    guides: Sequence[str],
+    list_file: str | None,
+    output: str | None,
+    options: PaintOptions,
+    watch: bool,
+    say: Callable[[str], object],
+    quiet: bool,
+) -> Generator[PaintedFile, None, None]:
+    """Paint what is asked for; at the end, list what failed.
+
+    Args:
+        guides: files, folders, or one "-" for a picture on standard input.
+        list_file: a file of more of them, "-" for standard input.
+        output: where to; for several guides or a folder, a folder.
+        options: how.
+        watch: go on, and paint each guide again when it is saved.
+        say: takes lines about what is done and what failed.
+        quiet: tell only what failed.
+
+    Raises:
+        SdeditError: if anything given cannot be used, or the only guide cannot be painted.
+        SomeFailedError: if some of many guides could not be painted.
+    """
+    tell, show = (None, False) if quiet else (say, True)
+    if list_file is None and len(guides) == 1 and not os.path.isdir(guides[0]):  # noqa: PTH112
+        if options.shard:
+            raise SdeditError(f"{guides[0]} is one guide; --shard is for folders")
+        if not watch:
+            yield from paint_guide(guides[0], output, options, tell, show)
+            return
+        if guides[0] == "-" or output == "-":
+            raise SdeditError("standard input and output cannot be watched; name files")
+        from sdedit.jobs.watch import watch_guide
+
+        yield from watch_guide(guides[0], output, options, tell, show)
+        return
+    if options.animate is not None:
+        raise SdeditError("--animate shows a single guide; leave it out for several")
+    if output is None or output == "-" or "-" in guides:
+        named = "several guides" if len(guides) != 1 else f"the folder {guides[0]}"
+        raise SdeditError(f"{named} cannot go through a pipe or beside the guides; name a folder with --output")
+    lines = [] if list_file is None else read_list(_list_data(list_file))
+    tally = Tally()
+    if watch:
+        if options.shard:
+            raise SdeditError("one process watches a folder; leave out --shard")
+        from sdedit.jobs.watch import watch_folder
+
+        yield from watch_folder(guides, lines, Path(output), options, tell, show)
+    for result in paint_folder(guides, lines, Path(output), options, tell, show):
+        tally.add(result)
+        yield result
+    if tell:
+        tell(tally.summary())
+    tally.raise_for_failures(Path(output), say)
+
+
+def paint_guide(
+    guide: str, output: str | None, options: PaintOptions, say: Callable[[str], object] | None, show_progress: bool
+) -> Iterator[PaintedFile]:
+    """Paint a guide file, once for each variant, and write the pictures.
+
+    Variants go through the network one by one unless a batch is asked for, so that each is bit for bit what a run of
+    its own gives.
+
+    Args:
+        guide: the file; "-" for standard input.
+        output: file to write, or a folder to write it in; "-" for standard output, None for a file beside the guide.
+        options: how.
+        say: takes lines about what is done; None for silence.
+        show_progress: draw a progress bar on standard error if it is a terminal.
+
+    Raises:
+        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+    """
+    options.check()
+    files = output_files(guide, output, options)
+    film = find_animation(options.animate, files, [guide], options.overwrite)
+    there = {file for file in files if file is not None and options.skip_existing and file.exists()}
+    yield from (PaintedFile(guide, str(file), "skipped") for file in files if file in there)
+    if there == set(files):
+        return
+
+    from sdedit.jobs.batch.batches import Window, make_batches, read_guide
+
+    opened = read_guide(guide, options.background)
+
+    # Only now what takes seconds: everything above can fail at once.
+    from tqdm import tqdm
+
+    from sdedit.diffusion.reverse_sde import Evaluation
+    from sdedit.jobs.batch.engine import load_engine
+    from sdedit.pipelines.animation import Animation
+
+    if isinstance(options.t0, tuple):
+        from sdedit.io.tensors import to_tensor
+        from sdedit.pipelines.auto_t0 import suggest_t0
+
+        known = load_job_model(options, options.device, show_progress)
+        guide_alone = to_tensor(opened.at(options.size or known.native_size).picture)
+        options = replace(options, model=known, t0=suggest_t0(known, guide_alone, *options.t0).t0)
+    engine = load_engine(options, options.device, say, show_progress)
+    settings, model = engine.settings, engine.model
+    fitted = opened.at(settings.size)
+    animation = None
+    if film is not None:
+        animation = Animation(fitted.picture, engine.evaluations, options.animate_every, options.animate_state)
+    seed = draw_seed() if options.seed is None else options.seed
+    items = [Item(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
+    batches = make_batches([(item, fitted) for item in items], set(items), model.size_multiple, options.batch or 1)
+    if say:
+        (width, height), original = fitted.picture.size, opened.picture.size
+        resized = "" if original == (width, height) else f" (guide {original[0]}x{original[1]})"
+        seeds = f"seed {seed}" if options.variants == 1 else f"seeds {seed} to {seed + options.variants - 1}"
+        say(
+            f"{model.name}: {width}x{height} px{resized}, t0 {settings.t0:.4g}, sigma(t0) {settings.sigma:.4g}, "
+            f"{settings.sampling}, {seeds}"
+        )
+    total, hidden = engine.evaluations * len(batches), None if show_progress else True
+    with tqdm(total=total, unit="step", leave=False, disable=hidden) as bar:
+
+        def on_step(evaluation: Evaluation) -> None:
+            if animation:
+                animation.add(evaluation)
+            bar.update()
+
+        results = engine.paint([Window(batches)], None, say or (lambda line: None), on_step)
+        with closing(results):
+            for result in results:
+                if result.error:
+                    raise SdeditError(result.error)
+                yield result
+    if film and animation:
+        animation.write(film)
+
+
+def _list_data(name: str) -> bytes:
+    if name == "-":
+        return sys.stdin.buffer.read()
+    try:
+        return Path(name).read_bytes()
+    except OSError as error:
+        raise SdeditError(f"cannot read the list {name}: {reason(error)}") from error

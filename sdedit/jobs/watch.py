@@ -1,0 +1,174 @@
+"""Painting again each time a guide is saved: a painter beside an open drawing program."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+from itertools import chain
+from pathlib import Path
+
+from sdedit.errors import SdeditError
+from sdedit.jobs.batch.batches import Guide, Window, make_batches
+from sdedit.jobs.batch.engine import Engine, load_engine
+from sdedit.jobs.batch.folder import BATCH, paint_listing, prepare_folder
+from sdedit.jobs.batch.ledger import Ledger
+from sdedit.jobs.batch.listing import Listing, list_guides
+from sdedit.jobs.batch.ranks import Rank
+from sdedit.jobs.options import PaintOptions, draw_seed, output_files
+from sdedit.jobs.tasks import Item, PaintedFile
+
+_QUIET = 0.25  # seconds a file has to stay as it is before it is read
+_PATIENCE = 3.0  # seconds a file that is no whole picture is waited for
+_POLL = 200  # milliseconds
+
+Say = Callable[[str], object]
+
+
+def watch_guide(
+    guide: str, output: str | None, options: PaintOptions, say: Say | None, show_progress: bool
+) -> Iterator[PaintedFile]:
+    """Paint a guide now, and again each time it is saved, over its picture; the seed stays the same.
+
+    Never ends by itself. Arguments are those of `sdedit.jobs.paint.paint_guide`.
+
+    Raises:
+        SdeditError: if anything given cannot be used; a guide that is no whole picture is only told of.
+    """
+    options.check()
+    files = output_files(guide, output, options)
+    seed = draw_seed() if options.seed is None else options.seed
+    items = [Item(guide, file, seed + variant) for variant, file in enumerate(files)]
+    changes = _changes([str(Path(guide).resolve().parent)])
+    engine = load_engine(options, options.device, say, show_progress)
+    if say:
+        say(f"{engine.model.name}: painting {guide} each time it is saved, seed {seed}; Ctrl-C ends it")
+    painter = _Repainter(engine, options, None, say)
+    yield from painter.paint(items)
+    for changed in changes:
+        if os.path.realpath(guide) in changed:
+            yield from painter.paint(items)
+
+
+def watch_folder(
+    inputs: Sequence[str | Path],
+    lines: Sequence[str],
+    output: Path,
+    options: PaintOptions,
+    say: Say | None,
+    show_progress: bool,
+) -> Iterator[PaintedFile]:
+    """Paint a folder, and then each guide that is saved in it. Never ends by itself.
+
+    Arguments are those of `sdedit.jobs.batch.folder.paint_folder`; there is only one process.
+
+    Raises:
+        SdeditError: as there.
+    """
+    options.check()
+
+    def listed() -> Listing:
+        return list_guides(inputs, lines, output, options.variants, options.include, options.exclude)
+
+    listing = listed()
+    ledger = prepare_folder(output)
+    folder_seed = ledger.claim_seed() if options.seed is None else options.seed
+    places = {os.path.realpath(one if os.path.isdir(one) else Path(one).parent) for one in [*inputs, *lines]}  # noqa: PTH112
+    changes = _changes(sorted(places))
+    engine = load_engine(options, options.device, say, show_progress)
+    yield from paint_listing(engine, listing, ledger, folder_seed, options, Rank(), say, show_progress)
+    painter = _Repainter(engine, options, ledger, say)
+    for changed in changes:
+        with suppress(SdeditError):  # all guides are gone; others may come
+            listing = listed()
+        for number, source in enumerate(listing.sources):
+            if os.path.realpath(source.path) in changed:
+                start = number * options.variants
+                yield from painter.paint(listing.items(start, start + options.variants, folder_seed))
+
+
+class _Repainter:
+    """Paints what has changed since it painted it last."""
+
+    def __init__(self, engine: Engine, options: PaintOptions, ledger: Ledger | None, say: Say | None) -> None:
+        self._engine = engine
+        self._batch = options.batch or (1 if ledger is None else BATCH)
+        self._ledger = ledger
+        self._say = say or (lambda line: None)
+        self._painted: dict[str, str] = {}  # guide: checksum
+
+    def paint(self, items: list[Item]) -> Iterator[PaintedFile]:
+        """Paint the variants of one guide, once its file is whole."""
+        path = items[0].path
+        try:
+            guide = _wait_until_saved(path, self._engine.read)
+        except SdeditError as error:
+            if Path(path).exists():
+                self._say(f"left out: {error}")
+                yield PaintedFile.failure(items[0], str(error))
+            return
+        if self._painted.get(path) == guide.checksum:
+            return
+        entries = [(item, guide) for item in items]
+        batches = make_batches(entries, set(items), self._engine.model.size_multiple, self._batch)
+        for result in self._engine.paint([Window(batches)], self._ledger, self._say):
+            self._say(f"{result.status} {result.output}")
+            yield result
+        self._painted[path] = guide.checksum
+
+
+def _wait_until_saved(path: str, read: Callable[[str], Guide]) -> Guide:
+    """A guide whose file has stopped changing and is a whole picture.
+
+    Raises:
+        SdeditError: if it still is none a while after its last change.
+    """
+    quiet = 0.0
+    before = _signature(path)
+    while True:
+        time.sleep(_QUIET)
+        now = _signature(path)
+        quiet = quiet + _QUIET if now == before else 0.0
+        before = now
+        if quiet == 0.0:
+            continue
+        try:
+            return read(path)
+        except SdeditError:
+            if quiet >= _PATIENCE:
+                raise
+
+
+def _signature(path: str) -> tuple[int, int] | None:
+    try:
+        state = Path(path).stat()
+    except OSError:
+        return None
+    return state.st_size, state.st_mtime_ns
+
+
+def _changes(folders: Sequence[str]) -> Iterator[set[str]]:
+    """Sets of files that have changed in folders and below them, from now on.
+
+    Raises:
+        SdeditError: if the library that watches is missing, or the folders cannot be watched.
+    """
+    try:
+        from watchfiles import watch
+    except ImportError as error:
+        raise SdeditError(
+            "watching needs the library watchfiles; install it with pip install 'sdedit[watch]'"
+        ) from error
+    try:
+        events = watch(*folders, watch_filter=None, rust_timeout=_POLL, yield_on_timeout=True)
+        first = next(events)  # it watches from here on
+    except (OSError, RuntimeError) as error:
+        raise SdeditError(f"cannot watch {', '.join(folders)}: {error}") from error
+
+    def files() -> Iterator[set[str]]:
+        for event in chain([first], events):
+            if event:
+                yield {os.path.realpath(path) for _, path in event}
+
+    return files()

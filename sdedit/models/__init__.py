@@ -1,3 +1,0 @@
-"""The models that come along: a file NAME.safetensors each."""
-
-BUILT_IN = "landscapes-128"

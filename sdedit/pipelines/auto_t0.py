@@ -1,0 +1,175 @@
+"""A start time for a guide from the model itself, by how well it denoises the guide compared with photographs.
+
+A guide is no photograph, and a denoiser trained on photographs shows it: at little noise, its error on flat strokes is
+far from that on photographs, mostly far below, since there is no texture to miss. The more noise, the less it can tell
+the two apart. The smallest t0 at which the guide's error lies within the photographs' range is the suggestion.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
+from itertools import pairwise
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from sdedit.diffusion.score_model import ScoreModel
+from sdedit.errors import SdeditError
+
+CALIBRATION = "calibration"  # its key in a model's card
+LEAST_PHOTOGRAPHS = 8
+LOW, HIGH = 0.3, 0.6  # the paper's useful range of t0
+_TIMES = tuple(round(0.1 + 0.05 * n, 2) for n in range(17))
+_BATCH = 10
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """The denoising error of photographs at some noise levels.
+
+    Attributes:
+        sigmas: rising noise levels, in units of pictures in [0, 1].
+        means: of the logarithm of a photograph's error, the mean squared difference of D(y + sigma z; sigma) and y.
+        stds: standard deviation of the same between photographs.
+        photographs: how many were measured.
+    """
+
+    sigmas: tuple[float, ...]
+    means: tuple[float, ...]
+    stds: tuple[float, ...]
+    photographs: int
+
+    def to_dict(self) -> dict[str, Any]:
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
+        """The calibration in a mapping as `to_dict` gives it.
+
+        Raises:
+            ValueError: if it is not one.
+        """
+        try:
+            sigmas, means, stds = (
+                tuple(float(value) for value in values[name]) for name in ("sigmas", "means", "stds")
+            )
+            photographs = int(values["photographs"])
+        except (KeyError, TypeError) as error:
+            raise ValueError("the calibration is not a table of numbers") from error
+        rising = len(sigmas) > 1 and sigmas[0] > 0 and all(low < high for low, high in pairwise(sigmas))
+        if not (
+            rising
+            and len(sigmas) == len(means) == len(stds)
+            and min(stds) > 0
+            and all(map(math.isfinite, (*means, *stds)))
+        ):
+            raise ValueError("the calibration's noise levels do not rise, or its columns do not fit")
+        return cls(sigmas, means, stds, photographs)
+
+
+@dataclass(frozen=True)
+class Suggestion:
+    """A start time; `found` is what the model said before it was clipped, None if the guide never gets into range."""
+
+    t0: float
+    found: float | None
+
+
+@torch.inference_mode()
+def denoising_errors(
+    model: ScoreModel, pictures: Tensor, sigmas: tuple[float, ...], on_batch: Callable[[], object] = lambda: None
+) -> Tensor:
+    """Mean squared error of the denoiser, with the same noise at every call.
+
+    Args:
+        model: the score model.
+        pictures: (N, 3, H, W) in [0, 1], sides being multiples of `model.size_multiple`.
+        sigmas: noise levels.
+        on_batch: called after each network evaluation, which is one of up to 10 pictures.
+
+    Returns:
+        (len(sigmas), N) float64 on the CPU.
+    """
+    z = torch.randn(pictures[:1].shape, generator=torch.Generator().manual_seed(0)).to(model.device)
+    rows = []
+    for sigma in sigmas:
+        errors = []
+        for batch in pictures.split(_BATCH):
+            y = batch.to(model.device, torch.float32)
+            d = model.denoise(y + sigma * z, torch.full((1,), sigma, device=model.device))
+            errors.append((d - y).square().mean(dim=(1, 2, 3)))
+            on_batch()
+        rows.append(torch.cat(errors))
+    return torch.stack(rows).to("cpu", torch.float64)
+
+
+def calibrate(model: ScoreModel, photographs: Tensor, on_batch: Callable[[], object] = lambda: None) -> Calibration:
+    """Measure photographs (N, 3, H, W) in [0, 1] at the model's native size.
+
+    Raises:
+        SdeditError: if there are too few to know their range.
+    """
+    if len(photographs) < LEAST_PHOTOGRAPHS:
+        raise SdeditError(
+            f"a calibration needs at least {LEAST_PHOTOGRAPHS} photographs, better 50; there are {len(photographs)}"
+        )
+    sigmas = tuple(model.schedule.sigma(t) for t in _TIMES)
+    logs = denoising_errors(model, photographs, sigmas, on_batch).clamp(min=1e-12).log()
+    return Calibration(sigmas, tuple(logs.mean(dim=1).tolist()), tuple(logs.std(dim=1).tolist()), len(photographs))
+
+
+def calibration_of(model: ScoreModel) -> Calibration:
+    """The calibration in a model's card.
+
+    Raises:
+        SdeditError: if it has none, or one that cannot be used.
+    """
+    values = model.card.get(CALIBRATION)
+    if values is None:
+        raise SdeditError(
+            f"the model {model.name} does not know how well it denoises photographs, which --t0 auto compares with; "
+            "give a number, or add it with sdedit models calibrate"
+        )
+    try:
+        return Calibration.from_dict(values)
+    except (ValueError, AttributeError) as error:
+        raise SdeditError(f"the model {model.name} has a calibration that cannot be used: {error}") from error
+
+
+def suggest_t0(model: ScoreModel, guide: Tensor, low: float = LOW, high: float = HIGH) -> Suggestion:
+    """The smallest t0 at which the guide's log error is within a standard deviation of the photographs' mean.
+
+    Args:
+        model: with a calibration in its card.
+        guide: (3, H, W) in [0, 1] at the size it is painted at.
+        low: the suggestion is at least this, and at most `high`.
+        high: also the suggestion for a guide that never gets into range.
+
+    Raises:
+        SdeditError: if the model has no calibration.
+    """
+    known = calibration_of(model)
+    multiple = model.size_multiple
+    height, width = (side // multiple * multiple or multiple for side in guide.shape[-2:])
+    errors = denoising_errors(model, guide[None, :, :height, :width], known.sigmas)[:, 0].clamp(min=1e-12).log()
+    distances = [
+        abs(float(error) - mean) / std for error, mean, std in zip(errors, known.means, known.stds, strict=True)
+    ]
+    found = _first_within(known.sigmas, distances, model)
+    return Suggestion(min(max(high if found is None else found, low), high), found)
+
+
+def _first_within(sigmas: tuple[float, ...], distances: list[float], model: ScoreModel) -> float | None:
+    """The time at which the distance first falls to 1, between levels by interpolation."""
+    # A level outside the schedule can only be met by a model whose sigma_max was overruled.
+    bounds = model.schedule.sigma_min, model.schedule.sigma_max
+    times = [model.schedule.t(min(max(sigma, bounds[0]), bounds[1])) for sigma in sigmas]
+    if distances[0] <= 1:
+        return times[0]
+    for (t, before), (t_next, after) in pairwise(zip(times, distances, strict=True)):
+        if after <= 1:
+            return t + (t_next - t) * (before - 1) / (before - after)
+    return None

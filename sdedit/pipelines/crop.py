@@ -1,0 +1,70 @@
+"""The region of a large picture that goes through the model: what may change, with enough round it to fit in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from sdedit.io.images import working_size
+from sdedit.pipelines.mask import bounding_box
+
+Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are beyond
+
+
+def region_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box:
+    """Surround a box with context, inside a picture.
+
+    Args:
+        box: bounds of what may change.
+        size: width and height of the picture.
+        context: what is added on each side, as a share of the box's own width and height.
+        least: the region has at least this many pixels a side, where the picture has: below the model's native size
+            the picture would only be enlarged. And at least half its other side, since models know no ribbons.
+
+    Returns:
+        The region, moved inwards where it would reach beyond the picture.
+    """
+    left, top, right, bottom = box
+    sides = [(1 + 2 * context) * length for length in (right - left, bottom - top)]
+    sides = [max(side, other / 2, least) for side, other in zip(sides, reversed(sides), strict=True)]
+    (x0, x1), (y0, y1) = (
+        _place((low + high) / 2, side, whole)
+        for low, high, side, whole in zip((left, top), (right, bottom), sides, size, strict=True)
+    )
+    return x0, y0, x1, y1
+
+
+def _place(centre: float, side: float, whole: int) -> tuple[int, int]:
+    length = min(round(side), whole)
+    low = min(max(round(centre - length / 2), 0), whole - length)
+    return low, low + length
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Where the model works.
+
+    Attributes:
+        box: the region of the picture that goes through it.
+        size: width and height it has there, in pixels.
+    """
+
+    box: Box
+    size: tuple[int, int]
+
+    @property
+    def scale(self) -> float:
+        """Pixels of the picture for one of the model's; above 1 the painted part is enlarged, and soft."""
+        return min(self.box[2] - self.box[0], self.box[3] - self.box[1]) / min(self.size)
+
+
+def plan_region(mask: np.ndarray, native_size: int, size: int | None, context: float) -> Plan:
+    """Where the model works for a mask (H, W); `size` is the region's shorter side there, None the native one.
+
+    Raises:
+        ValueError: if the region cannot be painted at that size.
+    """
+    shorter = size or native_size
+    box = region_box(bounding_box(mask), (mask.shape[1], mask.shape[0]), context, shorter)
+    return Plan(box, working_size((box[2] - box[0], box[3] - box[1]), shorter))

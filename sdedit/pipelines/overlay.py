@@ -1,0 +1,167 @@
+"""What a user did to a picture, strokes or a pasted part, and the mask that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image
+from scipy import ndimage
+
+from sdedit.errors import SdeditError
+from sdedit.io.source_image import Source
+from sdedit.pipelines.crop import Plan, plan_region
+from sdedit.pipelines.mask import find_strokes, grow
+
+_GROW = 3  # of the model's pixels: the seam of a stroke or a pasted part has to be inside the mask
+_EDGE = 2  # pixels of a found stroke's soft edge
+
+
+@dataclass(frozen=True)
+class Alteration:
+    """A picture with strokes or a pasted part on it.
+
+    Attributes:
+        colours: (H, W, C) uint8, in the source's colours.
+        mask: (H, W) float32 in [0, 1]; 1 may change fully.
+        detail: (H, W) float32 in [0, 1], where fine detail belongs to the picture and may stay.
+        plan: where the model works.
+    """
+
+    colours: np.ndarray
+    mask: np.ndarray
+    detail: np.ndarray
+    plan: Plan
+
+
+@dataclass(frozen=True)
+class Surroundings:
+    """How the mask's edge and the region are chosen.
+
+    Attributes:
+        native_size: the model's, in pixels.
+        size: the region's shorter side in the model, in pixels; None is the native size.
+        context: what goes through the model round the mask, as a share of the mask's width and height on each side.
+        grow: by how many pixels the mask is grown; None is 3 of the model's pixels for a mask that was found, and none
+            for one that was given.
+    """
+
+    native_size: int
+    size: int | None = None
+    context: float = 0.5
+    grow: float | None = None
+
+    def settle(self, mask: np.ndarray, found: bool) -> tuple[np.ndarray, Plan]:
+        """The grown mask, and where the model works for it."""
+        plan = plan_region(mask, self.native_size, self.size, self.context)
+        pixels = (_GROW * plan.scale if found else 0.0) if self.grow is None else self.grow
+        mask = grow(mask, pixels).astype(np.float32)
+        return mask, plan_region(mask, self.native_size, self.size, self.context)
+
+
+def with_strokes(source: Source, strokes: Image.Image, mask: np.ndarray | None, around: Surroundings) -> Alteration:
+    """Strokes over a picture: a layer with transparency, or the whole picture with strokes on it.
+
+    Args:
+        source: the picture.
+        strokes: of the same size, in sRGB; with an alpha channel, only what is not transparent was painted.
+        mask: (H, W) float32 in [0, 1], as given; None to find it from the alpha channel or from what differs.
+        around: the mask's edge and the region.
+
+    Raises:
+        SdeditError: if the sizes differ, the mask is empty, or no stroke can be found.
+    """
+    if strokes.size != source.size:
+        raise SdeditError(
+            f"the strokes have {_words(strokes.size)} and {source.name} has {_words(source.size)}; "
+            "paint them over the picture at its own size"
+        )
+    if mask is not None:
+        _check_mask(mask, source.size, source.name)
+    own = source.colours()
+    painted = source.from_srgb(strokes.convert("RGB"))
+    alpha = np.asarray(strokes.convert("RGBA").getchannel("A"), np.float32)[..., None] / 255
+    layer = bool((alpha < 1).any())
+    stroked = alpha[..., 0] > 0 if layer else find_strokes(own, painted)
+    if mask is None:
+        if not stroked.any():
+            raise SdeditError(f"the strokes do not differ from {source.name}; paint over it, or give a mask")
+        if not layer:
+            alpha = ndimage.binary_dilation(stroked, iterations=_EDGE)[..., None].astype(np.float32)
+    colours = (own + alpha * (painted.astype(np.float32) - own)).round().astype(np.uint8)
+    grown, plan = around.settle(stroked.astype(np.float32) if mask is None else mask, found=mask is None)
+    colours = np.where(grown[..., None] > 0, colours, own)
+    detail = np.zeros_like(grown) if (grown == 1).all() else _away_from(stroked, plan.scale)  # all white: as paint does
+    return Alteration(colours, grown, detail, plan)
+
+
+def with_patch(
+    source: Source,
+    patch: Image.Image,
+    mask: np.ndarray | None,
+    around: Surroundings,
+    at: tuple[int, int] | None = None,
+    scale: float = 1.0,
+) -> Alteration:
+    """A patch pasted onto a background, which may change wherever the patch is and a little beyond.
+
+    Args:
+        source: the background.
+        patch: in sRGB, with or without an alpha channel.
+        mask: (H, W) float32 in [0, 1] of the patch's size: how opaque each of its pixels is, and how far it may
+            change; None to paste by the alpha channel, all of what is pasted free to change.
+        around: the mask's edge and the region.
+        at: where the patch's left top corner comes, in pixels of the background; None for its middle.
+        scale: by what the patch's width and height are multiplied first.
+
+    Raises:
+        SdeditError: if the mask is of another size or empty, or nothing of the patch is inside the background.
+    """
+    patch = patch.convert("RGBA")
+    if mask is not None:
+        _check_mask(mask, patch.size, "the patch")
+        alpha = Image.fromarray((np.asarray(patch.getchannel("A")) * mask).round().astype(np.uint8))
+        patch.putalpha(alpha)
+    size = (max(1, round(patch.width * scale)), max(1, round(patch.height * scale)))
+    if max(size) > 4 * max(source.size):
+        raise SdeditError(f"a patch of {_words(size)} is far larger than {source.name}; choose a smaller scale")
+    patch = patch.resize(size, Image.Resampling.LANCZOS)
+    left, top = at or ((source.size[0] - size[0]) // 2, (source.size[1] - size[1]) // 2)
+    layer = Image.new("RGBA", source.size)
+    layer.paste(patch, (left, top))
+    opaque = np.asarray(layer.getchannel("A"), np.float32) / 255
+    if not opaque.any():
+        what = (
+            "the patch is transparent everywhere"
+            if patch.getchannel("A").getbbox() is None
+            else (
+                f"the patch, {_words(size)} at {left},{top}, is outside {source.name}, which has {_words(source.size)}"
+            )
+        )
+        raise SdeditError(f"{what}; there is nothing to paste")
+    own = source.colours()
+    pasted = source.from_srgb(layer.convert("RGB")).astype(np.float32)
+    colours = (own + opaque[..., None] * (pasted - own)).round().astype(np.uint8)
+    inside = opaque > 0
+    free = inside.astype(np.float32) if mask is None else opaque
+    grown, plan = around.settle(free, found=True)
+    edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
+    return Alteration(colours, grown, _away_from(edge, plan.scale), plan)
+
+
+def _check_mask(mask: np.ndarray, size: tuple[int, int], name: str) -> None:
+    if mask.shape != (size[1], size[0]):
+        raise SdeditError(f"the mask has {_words((mask.shape[1], mask.shape[0]))} and {name} has {_words(size)}")
+    if not mask.any():
+        raise SdeditError("the mask is black everywhere, so that nothing may change; white marks what may change")
+
+
+def _away_from(place: np.ndarray, scale: float) -> np.ndarray:
+    """Weights (H, W): 0 at a place, 1 from three of the model's pixels away."""
+    if not place.any():
+        return np.ones(place.shape, np.float32)
+    return (ndimage.distance_transform_edt(~place) / (_GROW * max(scale, 1))).clip(0, 1).astype(np.float32)
+
+
+def _words(size: tuple[int, int]) -> str:
+    return f"{size[0]}x{size[1]} px"

@@ -1,0 +1,73 @@
+"""Paint: a stroke painting in, a realistic picture out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeVar
+
+import torch
+from PIL import Image
+from torch import Tensor
+
+from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
+from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.samplers import choose_sampling
+from sdedit.diffusion.score_model import ScoreModel
+from sdedit.io.images import fit_guide, working_size
+from sdedit.io.tensors import to_picture, to_tensor
+
+Guide = TypeVar("Guide", Tensor, Image.Image)
+
+
+def paint(
+    model: ScoreModel,
+    guide: Guide,
+    t0: float = 0.5,
+    quality: str | None = None,
+    steps: int | None = None,
+    sampler: str | None = None,
+    grid: str | None = None,
+    seed: int = 0,
+    repeats: int = 1,
+    size: int | tuple[int, int] | None = None,
+    passes: int | None = None,
+    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+) -> Guide:
+    """Stroke-based synthesis (Meng et al. 2021, arXiv 2108.01073, Algorithms 1 and 2).
+
+    Args:
+        model: the score model, as from `sdedit.load_model`.
+        guide: a picture, painted at the model's native size with its aspect ratio kept; or a tensor (3, H, W) or
+            (B, 3, H, W) in [0, 1], painted at the size it has.
+        t0: how much of the guide is given up to noise, in (0, 1]; [0.3, 0.6] is the useful range.
+        quality: sampler, steps and grid in one, a key of `sdedit.diffusion.samplers.QUALITIES`.
+        steps: N, the number of network evaluations, at every t0; None is the sampler's own.
+        sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`; None is the default, or that of the quality.
+        grid: how the steps are spread over the noise levels, a member of `sdedit.diffusion.samplers.GRIDS`.
+        seed: of the noise; picture i of a batch has seed + i and is what it would be alone, to rounding.
+        repeats: K, how often the result is perturbed and denoised again; evaluations are N x K in each pass.
+        size: for pictures: length of the shorter side in pixels, or (width, height). None is the native size.
+        passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
+        on_step: called after each network evaluation.
+
+    Returns:
+        A picture for a picture; for a tensor, a float32 tensor of its shape in [0, 1] on the model's device.
+
+    Raises:
+        ValueError: if an argument is out of range.
+    """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, not {repeats}")
+    sampling = choose_sampling(quality, sampler, steps, grid)
+    if isinstance(guide, Image.Image):
+        fitted = fit_guide(guide, working_size(guide.size, size or model.native_size))
+        batch = to_tensor(fitted)[None]
+    else:
+        if guide.dim() not in (3, 4) or guide.shape[-3] != 3 or size is not None:
+            raise ValueError(f"a guide tensor is (3, H, W) or (B, 3, H, W) at its final size, not {tuple(guide.shape)}")
+        batch = guide.reshape(-1, *guide.shape[-3:])
+    generators = [torch.Generator().manual_seed(seed + index) for index in range(len(batch))]
+    painted = synthesise_coarse_to_fine(model, batch, t0, sampling, generators, repeats, passes, on_step)
+    if isinstance(guide, Image.Image):
+        return to_picture(painted[0])
+    return painted.reshape(guide.shape)
