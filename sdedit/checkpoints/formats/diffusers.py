@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ import torch
 from torch import Tensor
 
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
+from sdedit.checkpoints.formats import diffusers_ddpm
 from sdedit.checkpoints.formats.containers import read_weights
 from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, sources
 from sdedit.diffusion.ncsnpp import NetworkConfig
+from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
+from sdedit.diffusion.vp_schedule import VPSchedule
 from sdedit.errors import SdeditError
 from sdedit.io.files import write_atomically
 
@@ -98,6 +101,9 @@ def read_diffusers(path: Path) -> Checkpoint:
         tensors |= read_weights(file)
     check_claims(path, tensors, sum(file.stat().st_size for file in files))
     tensors = {_modern(name): tensor for name, tensor in tensors.items()}
+    _refuse_latent(path, folder)
+    if diffusers_ddpm.describes(configuration, tensors):
+        return _read_ddpm(path, folder, configuration, tensors)
     config = infer_config(path, tensors)
     notes = []
     if configuration is not None:
@@ -115,6 +121,49 @@ def read_diffusers(path: Path) -> Checkpoint:
         card={"weights": "EMA"} if configuration is not None else {},
         notes=notes,
     )
+
+
+def _read_ddpm(
+    path: Path, folder: Path, configuration: Mapping[str, Any] | None, tensors: dict[str, Tensor]
+) -> Checkpoint:
+    """A DDPM or ADM network, whose options the file config.json says."""
+    notes = []
+    if configuration is None:
+        config = diffusers_ddpm.config_of_google(path, tensors)
+        notes.append("there is no config.json beside it: the options of google/ddpm-* are assumed")
+    else:
+        _check_class(folder / "config.json", configuration)
+        config = diffusers_ddpm.config_from_options(folder / "config.json", configuration)
+    training = diffusers_ddpm.Training(VPSchedule(), "eps")
+    for file, options in _scheduler_files(folder):
+        training = diffusers_ddpm.training_from_options(file, options)
+        break
+    else:
+        notes.append("there is no scheduler_config.json beside it: DDPM's noise schedule is assumed")
+    last = tensors.get("conv_out.weight")
+    if last is not None and last.dim() == 4 and last.shape[0] == 6:
+        # Three channels of noise and three of its variance, which only DDPM's own sampler reads.
+        tensors |= {"conv_out.weight": last[:3], "conv_out.bias": tensors["conv_out.bias"][:3]}
+    names = sources(config, NAMING, lambda _, part: diffusers_ddpm.place(part))
+    size = (configuration or {}).get("sample_size")
+    return Checkpoint(
+        path,
+        config,
+        collect(path, tensors, names, _join),
+        VPPreconditioning(training.schedule, training.prediction),
+        training.schedule,
+        native_size=size if type(size) is int else None,
+        notes=notes,
+    )
+
+
+def _refuse_latent(path: Path, folder: Path) -> None:
+    """Refuse a pipeline whose network paints in the space of an autoencoder: that may have three channels too."""
+    whole = folder.parent if folder.name == "unet" else folder
+    index = read_json(whole / "model_index.json") or {}
+    if {"vae", "vqvae"} & index.keys() or any((whole / part).is_dir() for part in ("vae", "vqvae")):
+        raise SdeditError(f"{path} is a latent diffusion pipeline, in the space of an autoencoder; sdedit paints with "
+                          "models of pictures")
 
 
 def network_folder(folder: Path) -> Path:
@@ -197,8 +246,7 @@ def narrow_attention(config: NetworkConfig) -> str:
 
 def _check_options(file: Path, options: Mapping[str, Any], config: NetworkConfig) -> None:
     """Refuse options that would make diffusers compute something else than the published networks do."""
-    if options.get("_class_name", "UNet2DModel") != "UNet2DModel":
-        raise SdeditError(f"{file} describes a {str(options['_class_name'])[:60]}; sdedit reads UNet2DModel")
+    _check_class(file, options)
     for name, (value, default) in FIXED_OPTIONS.items():
         given = options.get(name, default)
         same = math.isclose(given, value) if isinstance(given, float) and isinstance(value, float) else given == value
@@ -211,11 +259,22 @@ def _check_options(file: Path, options: Mapping[str, Any], config: NetworkConfig
         raise SdeditError(f"{file} has attention of several heads, where the published NCSN++ have one")
 
 
-def _read_schedule(folder: Path) -> VESchedule | None:
-    """The schedule of a scheduler's file beside the weights or in scheduler/ beside their folder."""
+def _check_class(file: Path, options: Mapping[str, Any]) -> None:
+    if options.get("_class_name", "UNet2DModel") != "UNet2DModel":
+        raise SdeditError(f"{file} describes a {str(options['_class_name'])[:60]}; sdedit reads UNet2DModel")
+
+
+def _scheduler_files(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The scheduler's file beside the weights or in scheduler/ beside their folder, and what it says."""
     for file in (folder / "scheduler_config.json", folder.parent / "scheduler" / "scheduler_config.json"):
         options = read_json(file)
-        if options is not None and "sigma_max" in options:
+        if options is not None:
+            yield file, options
+
+
+def _read_schedule(folder: Path) -> VESchedule | None:
+    for file, options in _scheduler_files(folder):
+        if "sigma_max" in options:
             try:
                 return VESchedule(float(options.get("sigma_min", 0.01)), float(options["sigma_max"]))
             except (TypeError, ValueError) as error:
