@@ -15,7 +15,7 @@ from pathlib import Path
 import torch
 
 from sdedit import load_model, paint
-from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.device import tune_allocator
 from sdedit.diffusion.samplers import DEFAULT
 from sdedit.evaluation.curve import paint_guides
 from sdedit.evaluation.distances import l2, rmse
@@ -34,7 +34,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=400, help="guides, evenly spread over all")
     options = parser.parse_args()
 
-    keep_freed_memory()
+    tune_allocator()
     model = load_model()
     guides, _ = load_squares(options.guides, model.native_size, options.limit)
     photographs, _ = load_squares(options.photographs, model.native_size)

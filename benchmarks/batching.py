@@ -14,12 +14,12 @@ from pathlib import Path
 import torch
 
 import sdedit
-from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.device import tune_allocator
 from sdedit.io.tensors import to_picture
 
 batch = int(sys.argv[1]) if len(sys.argv) > 1 else 8
 rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
-keep_freed_memory()
+tune_allocator()
 model = sdedit.load_model(precision="auto")
 with tempfile.TemporaryDirectory() as folder:
     guides = Path(folder, "guides")

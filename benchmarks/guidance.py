@@ -13,7 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from sdedit import load_model
-from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.device import tune_allocator
 from sdedit.diffusion.samplers import DEFAULT
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.evaluation.curve import realism_curve
@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--limit", type=int, default=80, help="guides, evenly spread over all")
     options = parser.parse_args()
 
-    keep_freed_memory()
+    tune_allocator()
     strong, weak = load_model(options.strong), load_model(options.weak)
     start = load_model(options.start) if options.start else strong
     guides, _ = load_squares(options.guides, strong.native_size, options.limit)

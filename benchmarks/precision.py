@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 
 from sdedit import load_model
-from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.device import tune_allocator
 from sdedit.diffusion.samplers import Sampling
 from sdedit.evaluation.curve import paint_guides
 from sdedit.evaluation.distances import l2
@@ -30,7 +30,7 @@ def main() -> None:
     parser.add_argument("--t0", type=float, default=0.5)
     options = parser.parse_args()
 
-    keep_freed_memory()
+    tune_allocator()
     sampling = Sampling("er-sde", options.steps, "karras")
     models = {precision: load_model(precision=precision) for precision in ("fp32", "bf16")}
     size, device = models["fp32"].native_size, models["fp32"].device

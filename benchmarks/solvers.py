@@ -18,7 +18,7 @@ from pathlib import Path
 import torch
 
 from sdedit import load_model
-from sdedit.diffusion.device import keep_freed_memory
+from sdedit.diffusion.device import tune_allocator
 from sdedit.diffusion.samplers import Sampling
 from sdedit.evaluation.curve import realism_curve
 from sdedit.evaluation.features import load_extractor
@@ -63,7 +63,7 @@ def main() -> None:
     parser.add_argument("--only", nargs="*", metavar="SAMPLER,N,GRID", help="these instead of all")
     options = parser.parse_args()
 
-    keep_freed_memory()
+    tune_allocator()
     model = load_model(options.model, options.device)
     guides, _ = load_squares(options.guides, model.native_size, options.limit)
     photographs, _ = load_squares(options.photographs, model.native_size)

@@ -16,6 +16,7 @@ Meng et al. 2021 (arXiv 2108.01073). One folder for each kind of data, the upper
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -28,7 +29,8 @@ if TYPE_CHECKING:
     from sdedit.pipelines.edit import composite, edit
     from sdedit.pipelines.paint import paint
 
-__version__ = "0.1.0"
+    __version__: str
+
 __all__ = [
     "PaintedFile",
     "ScoreModel",
@@ -57,6 +59,8 @@ _HOMES = {
 
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `sdedit --help` does not wait for torch.
+    if name == "__version__":
+        return version("sdedit")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'sdedit' has no attribute {name!r}")

@@ -10,7 +10,7 @@ import torch
 import sdedit
 from sdedit.diffusion.algorithms import synthesise
 from sdedit.diffusion.coarse_to_fine import REPAINT, pass_count, synthesise_coarse_to_fine
-from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.score_model import ScoreModel
 
@@ -36,7 +36,7 @@ def test_a_pass_for_each_doubling(side: int, passes: int) -> None:
 
 
 def test_passes_grow_and_start_from_less_noise(tiny_model: ScoreModel) -> None:
-    calls: list[Evaluation] = []
+    calls: list[Step] = []
     painted = sdedit.paint(tiny_model, torch.rand(2, 3, 64, 96), t0=0.5, steps=3, on_step=calls.append)
     assert painted.shape == (2, 3, 64, 96)
     assert [tuple(call.x.shape[2:]) for call in calls] == 3 * [(16, 24)] + 3 * [(32, 48)] + 3 * [(64, 96)]
@@ -48,7 +48,7 @@ def test_passes_grow_and_start_from_less_noise(tiny_model: ScoreModel) -> None:
 
 def test_one_pass_is_the_plain_algorithm(tiny_model: ScoreModel) -> None:
     guide = torch.rand(1, 3, 40, 52)
-    levels = tiny_model.schedule.levels(0.4, 4)
+    levels = tiny_model.schedule.sigmas(0.4, 4)
     plain = synthesise(tiny_model, guide, levels, generator(), "ancestral")
     one = synthesise_coarse_to_fine(tiny_model, guide, 0.4, SAMPLING, generator(), passes=1)
     assert torch.equal(one, plain)
@@ -75,7 +75,7 @@ def test_each_pass_starts_from_the_one_before_and_the_guides_detail(tiny_model: 
     error = (painted - guide).abs()
     assert error.max() < 6 * 0.0101 * 3**0.5 * 3  # noise of three passes at about sigma_min, enlarged twice
 
-    calls: list[Evaluation] = []
+    calls: list[Step] = []
     synthesise_coarse_to_fine(model, guide, 0.001, SAMPLING, generator(), on_step=calls.append)
     small = torch.nn.functional.interpolate(guide, (16, 16), mode="bicubic", antialias=True)
     assert (calls[0].x - small).abs().max() < 6 * 0.0101

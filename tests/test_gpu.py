@@ -80,9 +80,11 @@ def test_norm_silu_at_extreme_activations() -> None:
 @pytest.mark.parametrize("shape", SHAPES)
 def test_finish_scales_and_adds(shape: tuple[int, ...], dtype: torch.dtype, added: bool) -> None:
     h, bias = channels_last(*shape, dtype=dtype), channels_last(1, shape[1], 1, 1, dtype=dtype)[0, :, 0, 0]
-    onto = channels_last(*shape[:2], shape[3], shape[2], dtype=dtype).mT if added else None
+    residual = channels_last(*shape[:2], shape[3], shape[2], dtype=dtype).mT if added else None
     expected = 0.7 * (h.double() + bias.double()[:, None, None])
-    assert_close(triton_ops.finish(h, 0.7, bias, onto), expected if onto is None else expected + onto)
+    assert_close(
+        triton_ops.scale_bias_add(h, 0.7, bias, residual), expected if residual is None else expected + residual
+    )
 
 
 @pytest.mark.parametrize(("stride", "padding"), [(2, 1), (1, 2)])
@@ -101,7 +103,7 @@ def test_filters_are_those_of_the_plain_network(
 @needs_gpu
 def test_kernels_work_on_this_gpu() -> None:
     with torch.no_grad():
-        assert triton_ops.takes(channels_last(1, 16, 4, 4))
+        assert triton_ops.supports(channels_last(1, 16, 4, 4))
 
 
 @needs_gpu
@@ -146,7 +148,7 @@ def test_evaluations_replayed_are_those_made_one_by_one() -> None:
     check(1, 16, 1)
     model.preconditioning = EDMPreconditioning(0.3)
     check(1, 16, 1)
-    model.network.body_to(torch.bfloat16)  # elsewhere
+    model.network.cast_body(torch.bfloat16)  # elsewhere
     x = torch.randn(1, 3, 16, 16, generator=generator).to(DEVICE)
     with torch.no_grad():
         one_by_one = model.preconditioning.denoise(model.network, x, torch.ones(1, device=DEVICE))

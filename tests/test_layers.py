@@ -16,8 +16,8 @@ from torch.nn import functional as F
 
 from sdedit.diffusion.device import compile_network
 from sdedit.diffusion.kernels import build, group_norm_silu, winograd
-from sdedit.diffusion.layers.conv2d import Convolution
-from sdedit.diffusion.layers.group_norm import Normalise
+from sdedit.diffusion.layers.conv2d import Conv2d
+from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
 
 SHAPES = [(1, 16, 9, 7), (3, 12, 5, 1), (2, 48, 64, 33), (1, 20, 1, 1), (10, 64, 16, 16)]
@@ -78,7 +78,7 @@ def test_winograd_is_the_convolution(
     expected = F.conv2d(x.double(), weight.double(), bias.double(), padding=1)
     if added:
         expected = expected + other.double()
-    assert winograd.takes(x, weight, (1, 1), (1, 1))
+    assert winograd.supports(x, weight, (1, 1), (1, 1))
     y = winograd.convolve(x, winograd.pack(weight), bias, other.clone() if added else None)
     assert y.is_contiguous(memory_format=torch.channels_last)
     torch.testing.assert_close(y.double(), expected, rtol=TOLERANCES[x.dtype], atol=5e-5)
@@ -98,22 +98,22 @@ def test_winograd_convolves_a_picture_alone_as_among_others(side: int) -> None:
 @needs_compiler
 def test_winograd_takes_only_what_it_is_made_for() -> None:
     x, weight = channels_last(1, 32, 16, 16), torch.randn(64, 32, 3, 3)
-    assert winograd.takes(x, weight, (1, 1), (1, 1))
-    assert not winograd.takes(x, weight, (2, 2), (1, 1))
-    assert not winograd.takes(x, weight, (1, 1), (0, 0))
-    assert not winograd.takes(x, torch.randn(64, 32, 1, 1), (1, 1), (1, 1))
-    assert not winograd.takes(x, torch.randn(12, 32, 3, 3), (1, 1), (1, 1))
-    assert not winograd.takes(channels_last(1, 24, 16, 16), torch.randn(64, 24, 3, 3), (1, 1), (1, 1))
-    assert not winograd.takes(x[..., :8], weight, (1, 1), (1, 1))
-    assert not winograd.takes(x.contiguous(), weight, (1, 1), (1, 1))
-    assert not winograd.takes(x.bfloat16(), weight.bfloat16(), (1, 1), (1, 1))
+    assert winograd.supports(x, weight, (1, 1), (1, 1))
+    assert not winograd.supports(x, weight, (2, 2), (1, 1))
+    assert not winograd.supports(x, weight, (1, 1), (0, 0))
+    assert not winograd.supports(x, torch.randn(64, 32, 1, 1), (1, 1), (1, 1))
+    assert not winograd.supports(x, torch.randn(12, 32, 3, 3), (1, 1), (1, 1))
+    assert not winograd.supports(channels_last(1, 24, 16, 16), torch.randn(64, 24, 3, 3), (1, 1), (1, 1))
+    assert not winograd.supports(x[..., :8], weight, (1, 1), (1, 1))
+    assert not winograd.supports(x.contiguous(), weight, (1, 1), (1, 1))
+    assert not winograd.supports(x.bfloat16(), weight.bfloat16(), (1, 1), (1, 1))
 
 
 @needs_compiler
 @pytest.mark.parametrize("shifts", [0, 1, 3])
 @pytest.mark.parametrize("added", [False, True])
 def test_convolution_changes_its_way_with_the_size_of_the_map(shifts: int, added: bool) -> None:
-    layer = Convolution(32, 64, 3, padding=1).to(memory_format=torch.channels_last)
+    layer = Conv2d(32, 64, 3, padding=1).to(memory_format=torch.channels_last)
     randomise(layer)
     shift = torch.randn(shifts, 64) if shifts else None
     ways = []
@@ -127,7 +127,7 @@ def test_convolution_changes_its_way_with_the_size_of_the_map(shifts: int, added
         torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-4)
         assert packed is not None
         assert layer._packed is packed  # made once
-        ways.append(packed.few_products)
+        ways.append(packed.winograd)
     assert ways == [True, False, True]
 
 
@@ -163,10 +163,10 @@ def test_kernels_leave_small_numbers_of_the_process_as_they_are() -> None:
 @needs_compiler
 def test_norm_silu_takes_only_what_it_is_made_for() -> None:
     x = channels_last(1, 8, 4, 4)
-    assert group_norm_silu.takes(x)
-    assert not group_norm_silu.takes(x.contiguous())
-    assert not group_norm_silu.takes(x.double())
-    assert not group_norm_silu.takes(x.to("meta"))
+    assert group_norm_silu.supports(x)
+    assert not group_norm_silu.supports(x.contiguous())
+    assert not group_norm_silu.supports(x.double())
+    assert not group_norm_silu.supports(x.to("meta"))
 
 
 @needs_compiler
@@ -213,26 +213,26 @@ assert not build.is_available()
 @pytest.mark.parametrize("dtype", TOLERANCES)
 @pytest.mark.parametrize("shifts", [0, 1, 3])
 @pytest.mark.parametrize("added", [False, True])
-@pytest.mark.parametrize("gain", [1.0, 0.5])
-def test_convolution_with_gain_shift_and_sum(dtype: torch.dtype, shifts: int, added: bool, gain: float) -> None:
-    layer = Convolution(8, 24, 3, stride=2, padding=1).to(dtype).to(memory_format=torch.channels_last)
+@pytest.mark.parametrize("scale", [1.0, 0.5])
+def test_convolution_with_gain_shift_and_sum(dtype: torch.dtype, shifts: int, added: bool, scale: float) -> None:
+    layer = Conv2d(8, 24, 3, stride=2, padding=1).to(dtype).to(memory_format=torch.channels_last)
     randomise(layer)
     layer.to(dtype)
     x, other = channels_last(3, 8, 10, 6, dtype=dtype), channels_last(3, 24, 5, 3, dtype=dtype)
     shift = torch.randn(shifts, 24).to(dtype) if shifts else None
-    expected = gain * F.conv2d(x.double(), layer.weight.double(), layer.bias.double(), 2, 1)
+    expected = scale * F.conv2d(x.double(), layer.weight.double(), layer.bias.double(), 2, 1)
     if shift is not None:
         expected = expected + shift.double()[:, :, None, None]
     if added:
         expected = expected + other.double()
     for gradients in (True, False):
         with torch.set_grad_enabled(gradients):
-            y = layer(x, gain, shift, other.clone() if added else None)
+            y = layer(x, scale, shift, other.clone() if added else None)
         torch.testing.assert_close(y.double(), expected, rtol=TOLERANCES[dtype], atol=2 * TOLERANCES[dtype])
 
 
 def test_convolution_notices_changed_weights() -> None:
-    layer, other = (Convolution(8, 8, 3, padding=1).to(memory_format=torch.channels_last) for _ in range(2))
+    layer, other = (Conv2d(8, 8, 3, padding=1).to(memory_format=torch.channels_last) for _ in range(2))
     x = channels_last(1, 8, 6, 6)
 
     def is_current() -> bool:
@@ -285,7 +285,7 @@ def test_a_picture_does_not_depend_on_its_place_in_the_batch(options: dict) -> N
     config = NetworkConfig(**{**SIZES, **options})
     network = NCSNpp(config)
     randomise(network)
-    network.to(memory_format=torch.channels_last).body_to(torch.bfloat16)
+    network.to(memory_format=torch.channels_last).cast_body(torch.bfloat16)
     # Maps that the processor's vectors do not divide, so that the last elements are computed on their own.
     x = channels_last(3, config.image_channels, 3 * config.size_multiple, 3 * config.size_multiple)
     with torch.inference_mode():
@@ -294,4 +294,4 @@ def test_a_picture_does_not_depend_on_its_place_in_the_batch(options: dict) -> N
 
 
 def test_normalise_has_as_many_groups_as_divide_its_channels() -> None:
-    assert [Normalise(channels).num_groups for channels in (16, 128, 256, 36, 44)] == [4, 32, 32, 9, 11]
+    assert [GroupNormSiLU(channels).num_groups for channels in (16, 128, 256, 36, 44)] == [4, 32, 32, 9, 11]

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdedit.errors import SdeditError
-from sdedit.jobs.batch.listing import list_guides, matches, read_list, seed_of
+from sdedit.jobs.batch.listing import list_guides, matches, parse_list, seed_of
 
 
 @pytest.fixture
@@ -61,8 +61,8 @@ def test_several_inputs_and_lists(tree: Path) -> None:
         ("g/b.png", "b.png"), ("g/night/y.tiff", "night/y.png"), ("g/night/z.PNG", "night/z.png"),
         ("g/a.jpg", "g/a.png"), (str(tree / "g" / "n.txt"), "n.png"),
     ]  # fmt: skip
-    assert read_list(b"a b.png\r\n\nc.png\n") == ["a b.png", "c.png"]
-    assert read_list(b"a\nb.png\0c.png\0") == ["a\nb.png", "c.png"]
+    assert parse_list(b"a b.png\r\n\nc.png\n") == ["a b.png", "c.png"]
+    assert parse_list(b"a\nb.png\0c.png\0") == ["a\nb.png", "c.png"]
 
 
 def test_names_that_meet_lose_none(tree: Path) -> None:

@@ -234,7 +234,7 @@ def test_pictures_of_a_batch_do_not_mix() -> None:
 def test_bfloat16_body_keeps_the_embedding_in_float32() -> None:
     network = NCSNpp(NetworkConfig(16, (16, 16), (1, 1)))
     randomise(network)
-    network.body_to(torch.bfloat16)
+    network.cast_body(torch.bfloat16)
     assert network.embedding.linear0.weight.dtype == torch.float32
     assert network.stem.weight.dtype == torch.bfloat16
     assert network(torch.randn(1, 3, 8, 8), torch.zeros(1)).dtype == torch.bfloat16

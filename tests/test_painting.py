@@ -10,7 +10,7 @@ from PIL import Image
 
 import sdedit
 from sdedit.diffusion.algorithms import synthesise
-from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
 
 
@@ -47,14 +47,14 @@ def test_batch_is_seeded_picture_by_picture(tiny_model: ScoreModel) -> None:
 
 
 def test_every_evaluation_is_reported(tiny_model: ScoreModel) -> None:
-    calls: list[Evaluation] = []
+    calls: list[Step] = []
     painted = sdedit.paint(tiny_model, torch.rand(3, 16, 16), steps=4, repeats=3, on_step=calls.append)
-    assert [call.sigma for call in calls] == 3 * tiny_model.schedule.levels(0.5, 4, "karras").tolist()[:-1]
+    assert [call.sigma for call in calls] == 3 * tiny_model.schedule.sigmas(0.5, 4, "karras").tolist()[:-1]
     assert torch.equal(calls[-1].d[0].clamp(0, 1), painted)
 
 
 def test_repeats_perturb_the_last_result(tiny_model: ScoreModel) -> None:
-    guide, sigmas = 0.4 + 0.2 * torch.rand(1, 3, 16, 16), tiny_model.schedule.levels(0.05, 4)
+    guide, sigmas = 0.4 + 0.2 * torch.rand(1, 3, 16, 16), tiny_model.schedule.sigmas(0.05, 4)
     generator = torch.Generator().manual_seed(0)
     twice = synthesise(tiny_model, guide, sigmas, generator, repeats=2)
     generator = torch.Generator().manual_seed(0)
@@ -68,7 +68,7 @@ def test_repeats_perturb_the_last_result(tiny_model: ScoreModel) -> None:
 def test_edges_are_repeated_not_stretched(tiny_model: ScoreModel) -> None:
     guide = torch.rand(1, 3, 13, 18)
     padded = torch.nn.functional.pad(guide, (0, 2, 0, 3), mode="replicate")
-    sigmas = tiny_model.schedule.levels(0.3, 4)
+    sigmas = tiny_model.schedule.sigmas(0.3, 4)
     cut = synthesise(tiny_model, padded, sigmas, torch.Generator().manual_seed(0))[..., :13, :18]
     assert torch.equal(synthesise(tiny_model, guide, sigmas, torch.Generator().manual_seed(0)), cut)
 

@@ -10,6 +10,7 @@ from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.preconditioning import (
     EDMPreconditioning,
     Preconditioning,
+    VEIndexPreconditioning,
     VEPreconditioning,
     preconditioning_from_dict,
     preconditioning_to_dict,
@@ -76,9 +77,18 @@ def test_loss_weight_makes_every_level_count_alike() -> None:
     )
 
 
-@pytest.mark.parametrize("preconditioning", [VEPreconditioning(), EDMPreconditioning(0.4)])
+@pytest.mark.parametrize(
+    "preconditioning", [VEPreconditioning(), EDMPreconditioning(0.4), VEIndexPreconditioning(0.01, 348.0, 2000)]
+)
 def test_round_trip(preconditioning: Preconditioning) -> None:
     assert preconditioning_from_dict(preconditioning_to_dict(preconditioning)) == preconditioning
+
+
+def test_files_call_the_number_of_scales_levels() -> None:
+    options = {"kind": "ve-index", "sigma_min": 0.01, "sigma_max": 50.0, "levels": 7}
+    preconditioning = VEIndexPreconditioning(num_scales=7)
+    assert preconditioning_from_dict(options) == preconditioning
+    assert preconditioning_to_dict(preconditioning) == options
 
 
 @pytest.mark.parametrize(

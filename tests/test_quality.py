@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import pytest
 
-from sdedit.diffusion.samplers import DEFAULT, GRIDS, QUALITIES, SAMPLERS, SAMPLINGS, Sampling, choose_sampling
+from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, GRIDS, PRESETS, SAMPLERS, Sampling, resolve_sampling
 
 
 def test_every_sampler_has_a_setting_that_runs() -> None:
-    assert list(SAMPLINGS) == list(SAMPLERS)
-    for name, sampling in [*SAMPLINGS.items(), *((q.sampler, q) for q in QUALITIES.values())]:
+    assert DEFAULTS.keys() == SAMPLERS.keys()
+    for name, sampling in [*DEFAULTS.items(), *((q.sampler, q) for q in PRESETS.values())]:
         assert sampling.sampler == name
         assert sampling.grid in GRIDS
 
 
 def test_what_is_said_takes_its_place() -> None:
-    assert choose_sampling() == DEFAULT
-    assert choose_sampling("fast") == choose_sampling("fast", "auto") == QUALITIES["fast"]
-    assert choose_sampling("fast", steps=7) == Sampling("er-sde", 7, "karras")
-    assert choose_sampling(sampler="ancestral", grid="karras") == Sampling("ancestral", 100, "karras")
+    assert resolve_sampling() == DEFAULT
+    assert resolve_sampling("fast") == resolve_sampling("fast", "auto") == PRESETS["fast"]
+    assert resolve_sampling("fast", steps=7) == Sampling("er-sde", 7, "karras")
+    assert resolve_sampling(sampler="ancestral", grid="karras") == Sampling("ancestral", 100, "karras")
 
 
 @pytest.mark.parametrize(
@@ -27,4 +27,4 @@ def test_what_is_said_takes_its_place() -> None:
 )
 def test_what_cannot_be(options: tuple[str | None, ...], words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        choose_sampling(*options)
+        resolve_sampling(*options)

@@ -53,7 +53,7 @@ def exact_churned_moments(t0: float) -> tuple[float, float]:
 
 def run(sampler: str, t0: float, steps: int, seed: int = 0, grid: str = "uniform") -> Tensor:
     generator = torch.Generator().manual_seed(seed)
-    levels = SCHEDULE.levels(t0, Sampling(sampler, steps + (sampler == "heun"), grid).level_count, grid)
+    levels = SCHEDULE.sigmas(t0, Sampling(sampler, steps + (sampler == "heun"), grid).n_sigmas, grid)
     x = torch.full(PIXELS, GUIDE)
     x = x + float(levels[0]) * gaussian_noise(x, generator)
     return sample(gaussian_denoise, x, levels, generator, sampler)
@@ -129,7 +129,7 @@ def textbook(sampler: str, x: Tensor, t0: float, steps: int, generator: torch.Ge
 def test_equals_the_papers_formula(sampler: str, steps: int) -> None:
     x = torch.linspace(-1, 2, 48, dtype=torch.float64).reshape(1, 3, 4, 4)
     expected = textbook(sampler, x, 0.5, steps, torch.Generator().manual_seed(3))
-    got = sample(gaussian_denoise, x, SCHEDULE.levels(0.5, steps), torch.Generator().manual_seed(3), sampler)
+    got = sample(gaussian_denoise, x, SCHEDULE.sigmas(0.5, steps), torch.Generator().manual_seed(3), sampler)
     torch.testing.assert_close(got, expected, rtol=1e-9, atol=1e-9)
 
 
@@ -143,7 +143,7 @@ def test_one_evaluation_a_step_at_every_t0_and_no_noise_in_the_last(sampler: str
         answers.append(gaussian_denoise(x, sigma))
         return answers[-1]
 
-    levels = SCHEDULE.levels(t0, 25)
+    levels = SCHEDULE.sigmas(t0, 25)
     x = sample(denoise, torch.rand(2, 3, 4, 4), levels, torch.Generator().manual_seed(0), sampler)
     expected = levels[:-1].tolist()
     if sampler == "heun":
@@ -169,7 +169,7 @@ def test_levels_that_do_not_fall_to_zero(levels: list[float]) -> None:
 
 def test_unknown_sampler() -> None:
     with pytest.raises(ValueError, match="one of euler-maruyama"):
-        sample(gaussian_denoise, torch.zeros(1, 3, 4, 4), SCHEDULE.levels(0.5, 2), torch.Generator(), "magic")
+        sample(gaussian_denoise, torch.zeros(1, 3, 4, 4), SCHEDULE.sigmas(0.5, 2), torch.Generator(), "magic")
 
 
 def test_wrong_number_of_generators() -> None:
@@ -178,14 +178,14 @@ def test_wrong_number_of_generators() -> None:
 
 
 def test_heun_takes_an_odd_number_of_evaluations() -> None:
-    assert Sampling("heun", 1, "karras").level_count == 1
-    assert Sampling("heun", 25, "karras").level_count == 13
+    assert Sampling("heun", 1, "karras").n_sigmas == 1
+    assert Sampling("heun", 25, "karras").n_sigmas == 13
     with pytest.raises(ValueError, match="19 or 21"):
         Sampling("heun", 20, "karras")
 
 
 def test_constraint_is_put_on_every_level_that_is_reached() -> None:
-    levels = SCHEDULE.levels(0.5, 6)
+    levels = SCHEDULE.sigmas(0.5, 6)
     reached = []
 
     def constrain(x: Tensor, sigma: float) -> Tensor:

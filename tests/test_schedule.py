@@ -48,20 +48,20 @@ def test_tensors_go_through_elementwise() -> None:
 
 def test_levels_are_the_uniform_time_grid() -> None:
     schedule = VESchedule()
-    levels = schedule.levels(0.5, 4)
+    levels = schedule.sigmas(0.5, 4)
     expected = [schedule.sigma(t) for t in (0.5, 0.375, 0.25, 0.125, 0.0)]
     torch.testing.assert_close(levels, torch.tensor(expected, dtype=torch.float64))
     assert levels[-1] == 0
 
 
 def test_one_step_goes_straight_to_zero() -> None:
-    assert VESchedule().levels(0.5, 1).tolist() == [pytest.approx(math.sqrt(0.5)), 0.0]
+    assert VESchedule().sigmas(0.5, 1).tolist() == [pytest.approx(math.sqrt(0.5)), 0.0]
 
 
 @pytest.mark.parametrize("t0", [0, -0.1, 1.01, math.nan, math.inf])
 def test_bad_t0(t0: float) -> None:
     with pytest.raises(ValueError, match="t0"):
-        VESchedule().levels(t0, 10)
+        VESchedule().sigmas(t0, 10)
 
 
 @pytest.mark.parametrize("t", [-0.1, 1.1, math.nan])
@@ -84,4 +84,4 @@ def test_bad_schedules(low: float, high: float) -> None:
 
 def test_no_steps() -> None:
     with pytest.raises(ValueError, match="steps"):
-        VESchedule().levels(0.5, 0)
+        VESchedule().sigmas(0.5, 0)

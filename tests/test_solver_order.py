@@ -49,7 +49,7 @@ def error(sampler: str, steps: int, modes: Modes, grid: str = "uniform") -> floa
     chosen = torch.rand(x.shape, generator=torch.Generator().manual_seed(2)) < weights[0]
     exact = torch.where(chosen, means[0], means[-1])
     exact = exact + std * torch.randn(x.shape, generator=torch.Generator().manual_seed(3))
-    levels = SCHEDULE.levels(T0, Sampling(sampler, steps, grid).level_count, grid)
+    levels = SCHEDULE.sigmas(T0, Sampling(sampler, steps, grid).n_sigmas, grid)
     drawn = sample(denoise, x, levels, torch.Generator().manual_seed(4), sampler)
     return float((drawn.flatten().sort().values - exact.flatten().sort().values).abs().mean())
 

@@ -90,7 +90,7 @@ def test_the_label_is_exact_at_the_levels_and_linear_in_the_logarithm_between(sc
 def test_the_official_grid() -> None:
     """Uniform steps of t0 = k / T in k steps are the levels k - 1 .. 0 themselves."""
     schedule = VPSchedule()
-    levels = schedule.levels(0.4, 400)
+    levels = schedule.sigmas(0.4, 400)
     assert levels[0] == pytest.approx(1.015, abs=5e-4)
     assert levels[-1] == 0
     torch.testing.assert_close(schedule.index(levels[:-1]), torch.arange(399.0, -1, -1, dtype=torch.float64))
@@ -99,7 +99,7 @@ def test_the_official_grid() -> None:
 @pytest.mark.parametrize("schedule", SCHEDULES)
 @pytest.mark.parametrize("t0", [2e-4, 0.001, 0.5, 1.0])
 def test_karras_levels_fall_from_anywhere(schedule: VPSchedule, t0: float) -> None:
-    levels = schedule.levels(t0, 9, "karras")
+    levels = schedule.sigmas(t0, 9, "karras")
     assert levels[0] == pytest.approx(schedule.sigma(t0))
     assert (levels.diff() <= 0).all()
     assert levels[-2] == pytest.approx(min(schedule.sigma_min, schedule.sigma(t0)))

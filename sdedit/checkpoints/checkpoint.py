@@ -28,7 +28,7 @@ class Checkpoint:
         weights: the network's tensors by the names of `NCSNpp.state_dict`; they may be views of a mapped file.
         preconditioning: how the network becomes a denoiser; None for the published models' own.
         schedule: sigma(t) of its SDE; None if the file does not say.
-        levels: N, the number of noise levels it was trained at, for networks that take their index; None if unsaid.
+        num_scales: N, the number of noise levels it was trained at, for networks that take their index; None if unsaid.
         native_size: height and width of its training pictures, in pixels; None if the file does not say.
         card: what is known of it: name, domain, licence, which weights.
         notes: sentences about what the file does not say and was assumed.
@@ -39,7 +39,7 @@ class Checkpoint:
     weights: dict[str, Tensor]
     preconditioning: Preconditioning | None = None
     schedule: Schedule | None = None
-    levels: int | None = None
+    num_scales: int | None = None
     native_size: int | None = None
     card: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)

@@ -28,7 +28,7 @@ def load_model(
     device: str = "cpu",
     precision: str = "auto",
     *,
-    compiled: bool = False,
+    compile: bool = False,
     raw_weights: bool = False,
     sigma_max: float | None = None,
     offline: bool = False,
@@ -43,7 +43,7 @@ def load_model(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if there is one.
         precision: "fp32", "bf16", "fp16", or "auto" for bf16 where the device is fast at it. The noise embedding, the
             sampler's state and the denoiser's output are float32 either way.
-        compiled: run the network by torch.compile, for each size of picture, instead of its own kernels.
+        compile: run the network by torch.compile, for each size of picture, instead of its own kernels.
         raw_weights: take the network as it stood at the end of training instead of its moving average.
         sigma_max: highest noise level of the schedule, for pictures in [0, 1]; None for the model's own.
         offline: use only what has been downloaded before.
@@ -57,25 +57,14 @@ def load_model(
     target = find_device(device)
     dtype = find_dtype(target, precision)
     source = find_model(str(name_or_path), offline, show_progress)
-    sha256 = _verified_checksum(source)
+    sha256 = verified_checksum(source)
     checkpoint = settle(read_checkpoint(source.path, raw_weights, assumptions), source.published, sigma_max)
     model = build_model(checkpoint, sha256)
-    model.network.body_to(dtype)
+    model.network.cast_body(dtype)
     model.network.to(target).to(memory_format=torch.channels_last)
-    if compiled:
+    if compile:
         compile_network(model.network)
     return model
-
-
-def pull_model(name: str, show_progress: bool = False) -> Path:
-    """Download a model, compare its checksum, and return the folder or file it is kept in.
-
-    Raises:
-        SdeditError: if it cannot be downloaded, or arrives damaged.
-    """
-    source = find_model(name, show_progress=show_progress)
-    _verified_checksum(source)
-    return source.path
 
 
 def read_checkpoint(path: Path, raw_weights: bool = False, assumptions: Assumptions = NOTHING) -> Checkpoint:
@@ -135,7 +124,7 @@ def _checked(checkpoint: Checkpoint, raw_weights: bool) -> Checkpoint:
     return checkpoint
 
 
-def _verified_checksum(source: Source) -> str:
+def verified_checksum(source: Source) -> str:
     """SHA-256 of the file of weights; of the checksums of its parts, one a line, where it comes in parts.
 
     Raises:

@@ -35,7 +35,7 @@ class PublishedModel:
     name: str
     domain: str
     size: int
-    levels: int  # N, noise levels of the SDE it was trained with
+    num_scales: int  # N, noise levels of the SDE it was trained with
     ema: float  # decay of the moving average of the weights
     parameters: int
     noise_input: str  # what the network is told: "sigma", or the "index" of a level
@@ -49,7 +49,7 @@ class PublishedModel:
 
     @property
     def schedule(self) -> Schedule:
-        return VPSchedule(self.betas, self.levels) if self.betas else VESchedule(self.sigma_min, self.sigma_max)
+        return VPSchedule(self.betas, self.num_scales) if self.betas else VESchedule(self.sigma_min, self.sigma_max)
 
 
 @cache
@@ -90,11 +90,11 @@ def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: 
     elif checkpoint.preconditioning is None:
         # The network knows its own levels by their numbers, whatever sigma(t) is asked to mean.
         trained = in_file or checkpoint.schedule
-        levels = checkpoint.levels or (twins[0].levels if twins else None)
-        if levels is None:
-            levels = 1000
+        num_scales = checkpoint.num_scales or (twins[0].num_scales if twins else None)
+        if num_scales is None:
+            num_scales = 1000
             checkpoint.notes.append("the number of noise levels is assumed to be 1000")
-        checkpoint.preconditioning = VEIndexPreconditioning(trained.sigma_min, trained.sigma_max, levels)
+        checkpoint.preconditioning = VEIndexPreconditioning(trained.sigma_min, trained.sigma_max, num_scales)
     return checkpoint
 
 

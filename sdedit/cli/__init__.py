@@ -7,7 +7,6 @@ import sys
 
 import click
 
-from sdedit import __version__
 from sdedit.cli.bench import bench
 from sdedit.cli.edit import composite, edit
 from sdedit.cli.evaluate import evaluate
@@ -31,7 +30,7 @@ class Commands(click.Group):
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(__version__, message="%(prog)s %(version)s")
+@click.version_option(package_name="sdedit", message="%(prog)s %(version)s")
 def commands() -> None:
     """Turn rough colour strokes into realistic pictures."""
 

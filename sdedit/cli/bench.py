@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from sdedit.cli.options import model_options, take_model
-from sdedit.cli.output import print_table
+from sdedit.cli.output import print_table, say
 
 
 @click.command(short_help="Measure how fast a model is on this machine.")
@@ -21,12 +21,9 @@ def bench(size: int | None, batch: int, repeats: int, diffusers: bool, as_json: 
     """Time evaluations of a model's network: seconds, pictures a minute at the default steps, memory, and the share
     of what 3 x 3 convolutions reach on this machine. Let nothing else run meanwhile.
     """
-    from sdedit.diffusion.kernels import build, triton_ops
-    from sdedit.jobs.bench import benchmark
+    from sdedit.jobs.bench import benchmark, warnings
 
     model = take_model(options).load(show_progress=True)
-    if model.device.type == "cpu" and not build.is_available():
-        click.echo("there is no C compiler (gcc) here: the network runs as steps of torch, which is slower", err=True)
-    if model.device.type == "cuda" and not triton_ops.works(model.device):
-        click.echo("Triton makes no kernels for this GPU: the network runs as torch's steps, which is slower", err=True)
+    for line in warnings(model.device):
+        say(line)
     print_table(benchmark(model, size, batch, repeats, diffusers), as_json)

@@ -48,7 +48,7 @@ def info(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, 
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def pull(model: str, quiet: bool) -> None:
     """Download MODEL, a name or hf:owner/name[@revision], and compare its checksum."""
-    from sdedit.checkpoints.load import pull_model
+    from sdedit.jobs.models import pull_model
 
     path = pull_model(model, show_progress=not quiet)
     if not quiet:

@@ -8,9 +8,8 @@ from typing import Any
 
 import click
 
-from sdedit.checkpoints.models import BUILT_IN
 from sdedit.cli.types import Sigma
-from sdedit.diffusion.samplers import DEFAULT, GRIDS, QUALITIES, SAMPLINGS, Sampling, choose_sampling
+from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, GRIDS, PRESETS, Sampling, resolve_sampling
 from sdedit.jobs.options import ModelChoice
 
 
@@ -20,8 +19,8 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
         command,
         click.option(
             "--quality",
-            type=click.Choice(list(QUALITIES)),
-            help=f"Sampler, steps and grid in one: {'; '.join(f'{name} is {q}' for name, q in QUALITIES.items())}. "
+            type=click.Choice(list(PRESETS)),
+            help=f"Sampler, steps and grid in one: {'; '.join(f'{name} is {q}' for name, q in PRESETS.items())}. "
             f"[default: {DEFAULT}]",
         ),
         click.option(
@@ -31,7 +30,7 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--sampler",
-            type=click.Choice(["auto", *SAMPLINGS]),
+            type=click.Choice(["auto", *DEFAULTS]),
             help="Solver of the reverse SDE: the paper's Algorithm 1; Euler-Maruyama in t (many steps only); the exact "
             "posterior; two of second order for few steps; and two of the ODE beside it, without noise. "
             "[default: auto, that of the quality]",
@@ -52,7 +51,7 @@ def take_sampling(options: dict[str, Any]) -> Sampling:
     """
     quality, sampler, steps, grid = (options.pop(name) for name in ("quality", "sampler", "steps", "grid"))
     try:
-        return choose_sampling(quality, sampler, steps, grid)
+        return resolve_sampling(quality, sampler, steps, grid)
     except ValueError as error:
         raise click.UsageError(f"{error}.") from error
 
@@ -75,7 +74,9 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add the options that say which model is used, and where it runs."""
     return _add(
         command,
-        click.option("--model", default=BUILT_IN, show_default=True, help="Name of a model, or a checkpoint file."),
+        click.option(
+            "--model", default=ModelChoice.source, show_default=True, help="Name of a model, or a checkpoint file."
+        ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
         click.option(
             "--precision",
@@ -86,7 +87,6 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
         ),
         click.option(
             "--compile",
-            "compiled",
             is_flag=True,
             help="Run the network by torch.compile instead of sdedit's own kernels: minutes at the start for each size "
             "of picture, and slower on the machines measured so far. `sdedit bench` tells, with it and without.",

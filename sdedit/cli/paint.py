@@ -162,7 +162,11 @@ def paint(
         raise click.UsageError("standard output takes one picture; name a file with --output.")
 
     from sdedit.jobs.options import PaintOptions
-    from sdedit.jobs.paint import run_paint_job
 
-    job = run_paint_job(guides, list_file, output, PaintOptions(**options, tune_allocator=True), watch, say, quiet)
+    if watch:
+        from sdedit.jobs.watch import run_watch_job as run
+    else:
+        from sdedit.jobs.paint import run_paint_job as run
+
+    job = run(guides, list_file, output, PaintOptions(**options, tune_allocator=True), say, quiet)
     print_results(job, as_json, "every picture written is whole, and the same command goes on from there")

@@ -3,33 +3,45 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdedit.diffusion.reverse_sde import Evaluation, Generators, check_sampler, gaussian_noise, sample
+from sdedit.diffusion.reverse_sde import Generators, Step, check_sampler, gaussian_noise, sample
 from sdedit.diffusion.schedule import Schedule
-from sdedit.diffusion.score_model import ScoreModel
+
+
+class Denoiser(Protocol):
+    """What the algorithms ask of a model; `sdedit.ScoreModel` is one, and says what each is."""
+
+    @property
+    def schedule(self) -> Schedule: ...
+    @property
+    def device(self) -> torch.device: ...
+    @property
+    def size_multiple(self) -> int: ...
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor: ...
 
 
 @torch.inference_mode()
 def synthesise(
-    model: ScoreModel,
+    model: Denoiser,
     guide: Tensor,
     sigmas: Tensor,
     generator: Generators,
     sampler: str = "euler-maruyama",
     repeats: int = 1,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Stroke-based synthesis: Algorithm 1, and with repeats K > 1 Algorithm 2.
 
     Args:
-        model: the score model.
+        model: the denoiser, such as a score model.
         guide: (B, 3, H, W) float32 in [0, 1], of any height and width; the edges are repeated to the next multiple
             the network takes, and cut off again.
-        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.levels`.
+        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.sigmas`.
         generator: source of the noise, one for the batch or one per picture.
         sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`.
         repeats: K, how often the result is perturbed and denoised; more is more realistic and less faithful.
@@ -52,14 +64,14 @@ def synthesise(
 
 @torch.inference_mode()
 def edit(
-    model: ScoreModel,
+    model: Denoiser,
     source: Tensor,
     mask: Tensor,
     sigmas: Tensor,
     generator: Generators,
     sampler: str = "euler-maruyama",
     repeats: int = 1,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Stroke-based editing and image compositing: Algorithm 3.
 
@@ -71,10 +83,10 @@ def edit(
     somewhat less.
 
     Args:
-        model: the score model.
+        model: the denoiser, such as a score model.
         source: (B, 3, H, W) float32 in [0, 1], the picture with strokes or pasted parts on it.
         mask: (B, 1, H, W) in [0, 1]; 1 may change fully, 0 is kept.
-        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.levels`.
+        sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.sigmas`.
         generator: as in `synthesise`, like the rest; with repeats, a grey pixel starts again from what it has become.
 
     Returns:
@@ -116,7 +128,7 @@ def start_levels(schedule: Schedule, mask: Tensor, sigma: float) -> Tensor:
     return torch.where(mask == 1, sigma, schedule.sigma(times))
 
 
-def pad(picture: Tensor, model: ScoreModel) -> Tensor:
+def pad(picture: Tensor, model: Denoiser) -> Tensor:
     """Repeat the edges to the next multiple of pixels the network takes; on the model's device."""
     height, width = picture.shape[-2:]
     multiple = model.size_multiple

@@ -12,16 +12,16 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
+from typing import Protocol
 
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdedit.diffusion.algorithms import pad, synthesise
-from sdedit.diffusion.reverse_sde import Evaluation, Generators
+from sdedit.diffusion.algorithms import Denoiser, pad, synthesise
+from sdedit.diffusion.reverse_sde import Generators, Step
 from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.schedule import Schedule
-from sdedit.diffusion.score_model import ScoreModel
 
 # A pass starts at this share of the way in ln sigma, from a noise level that no picture shows, of the pass before: for
 # the schedules of exploding variance, which begin at that level, the same share of t0. Stated in sigma, which means the
@@ -29,6 +29,13 @@ from sdedit.diffusion.score_model import ScoreModel
 REPAINT = 0.75
 _NO_NOISE = 0.01
 _CLOSE = 0.1  # octaves above the native size that need no pass of their own
+
+
+class SizedDenoiser(Denoiser, Protocol):
+    """A denoiser that was trained on pictures of one height and width, in pixels."""
+
+    @property
+    def native_size(self) -> int: ...
 
 
 def pass_count(shorter_side: int, native_size: int) -> int:
@@ -55,19 +62,19 @@ def repaint_time(schedule: Schedule, t0: float) -> float:
 
 @torch.inference_mode()
 def synthesise_coarse_to_fine(
-    model: ScoreModel,
+    model: SizedDenoiser,
     guide: Tensor,
     t0: float,
     sampling: Sampling,
     generator: Generators,
     repeats: int = 1,
     passes: int | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Stroke-based synthesis at any size; with one pass, `sdedit.diffusion.algorithms.synthesise`.
 
     Args:
-        model: the score model.
+        model: the denoiser, such as a score model.
         guide: (B, 3, H, W) float32 in [0, 1].
         t0: start time of the first pass, in (0, 1]; for each further one see `repaint_time`.
         sampling: how the reverse SDE is solved; see `sampling_in_passes`.
@@ -91,7 +98,7 @@ def synthesise_coarse_to_fine(
     sampling = sampling_in_passes(sampling, passes)
 
     def paint(x: Tensor, t0: float) -> Tensor:
-        levels = model.schedule.levels(t0, sampling.level_count, sampling.grid)
+        levels = model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
         return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
 
     full = pad(guide, model)
@@ -106,7 +113,7 @@ def synthesise_coarse_to_fine(
     return painted[..., :height, :width]
 
 
-def _coarse_sizes(height: int, width: int, model: ScoreModel, passes: int) -> list[tuple[int, int]]:
+def _coarse_sizes(height: int, width: int, model: SizedDenoiser, passes: int) -> list[tuple[int, int]]:
     """(height, width) of each pass but the last, multiples of what the network takes."""
     multiple = model.size_multiple
     ratio = model.native_size / min(height, width)

@@ -10,11 +10,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from sdedit.diffusion.ncsnpp import NCSNpp
-
-Denoise = Callable[[NCSNpp, Tensor, Tensor], Tensor]  # network, x (B, C, H, W), sigma (B,) or (1,) -> D
+Denoise = Callable[[nn.Module, Tensor, Tensor], Tensor]  # network, x (B, C, H, W), sigma (B,) or (1,) -> D
 _MOST_GRAPHS = 16  # shapes; in a folder of many the oldest are forgotten
 
 
@@ -26,7 +24,7 @@ class _Graph(NamedTuple):
     weight: Tensor  # keeps the memory of the network the graph reads, so that no other can come to lie there
 
 
-class Captured:
+class CUDAGraphCache:
     """Evaluations D(x; sigma), captured at the first one of each shape of x and replayed at the others.
 
     Threads may share one, as long as they work on one stream, such as the default one.
@@ -38,13 +36,20 @@ class Captured:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple:
-        return Captured, ()  # a copy of a model, or one sent to another process, captures its own
+        return CUDAGraphCache, ()  # a copy of a model, or one sent to another process, captures its own
 
-    def __call__(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> Tensor:
-        """denoise(network, x, sigma), for x (B, C, H, W) and sigma (B,) or (1,) on a GPU, without gradients."""
+    def __call__(self, denoise: Denoise, network: nn.Module, weight: Tensor, x: Tensor, sigma: Tensor) -> Tensor:
+        """denoise(network, x, sigma) on a GPU, without gradients.
+
+        Args:
+            denoise: what is evaluated.
+            network: its first argument.
+            weight: one of the network's, of the type that its body runs in: a graph belongs to its address and type.
+            x: (B, C, H, W).
+            sigma: (B,) or (1,).
+        """
         if torch.cuda.is_current_stream_capturing():
             return denoise(network, x, sigma)
-        weight = network.stem.weight
         autocast = torch.is_autocast_enabled("cuda")
         key = (denoise, weight.data_ptr(), weight.dtype, x.shape, x.dtype, sigma.shape, autocast)
         with self._lock:
@@ -59,10 +64,10 @@ class Captured:
                 # Only now, when all kernels have been compiled and loaded.
                 if len(self._graphs) == _MOST_GRAPHS:
                     del self._graphs[next(iter(self._graphs))]
-                self._graphs[key] = self._capture(denoise, network, x, sigma)
+                self._graphs[key] = self._capture(denoise, network, weight, x, sigma)
             return d
 
-    def _one_by_one(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> Tensor:
+    def _one_by_one(self, denoise: Denoise, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
         try:
             return denoise(network, x, sigma)
         except torch.OutOfMemoryError:
@@ -71,7 +76,7 @@ class Captured:
         self._release()
         return denoise(network, x, sigma)
 
-    def _capture(self, denoise: Denoise, network: NCSNpp, x: Tensor, sigma: Tensor) -> _Graph | None:
+    def _capture(self, denoise: Denoise, network: nn.Module, weight: Tensor, x: Tensor, sigma: Tensor) -> _Graph | None:
         """The graph of an evaluation; None if there is not the memory for it."""
         graph = torch.cuda.CUDAGraph()
         # Not tensors of inference mode, which could not be written to outside it.
@@ -81,7 +86,7 @@ class Captured:
                 x, sigma = x.clone(), sigma.clone()
                 with torch.cuda.graph(graph, self._pool, capture_error_mode="thread_local"):
                     d = denoise(network, x, sigma)
-                return _Graph(graph, x, sigma, d, network.stem.weight.detach())
+                return _Graph(graph, x, sigma, d, weight.detach())
             except torch.OutOfMemoryError:
                 pass
         del graph  # and with it what it holds

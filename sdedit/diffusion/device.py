@@ -17,7 +17,7 @@ _PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.floa
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
-def keep_freed_memory() -> None:
+def tune_allocator() -> None:
     """Make glibc reuse large blocks instead of returning them to the kernel and faulting them in again.
 
     Feature maps are large and short-lived: this about halves the time of a network evaluation on a CPU.
@@ -104,7 +104,7 @@ def compile_network(network: nn.Module) -> None:
     network.compile(dynamic=False)
 
 
-def wait_for(device: torch.device) -> None:
+def synchronize(device: torch.device) -> None:
     """Return when the device has done all it was given; only then has time been measured."""
     if device.type == "cuda":
         torch.cuda.synchronize(device)

@@ -35,7 +35,7 @@ class VEPreconditioning:
 
 @dataclass(frozen=True)
 class VEIndexPreconditioning:
-    """D = x + sigma F(2x - 1; i): networks trained at N = `levels` noise levels, told the number i of the nearest one.
+    """D = x + sigma F(2x - 1; i): networks trained at N = `num_scales` noise levels, told the number i of the nearest.
 
     Level 0 is the highest, sigma_i = sigma_max (sigma_min / sigma_max)^(i / (N - 1)). These networks, too, divide by
     sigma at their end in the original, so that F is what is left without the division.
@@ -44,14 +44,14 @@ class VEIndexPreconditioning:
     kind: ClassVar[str] = "ve-index"
     sigma_min: float = 0.01
     sigma_max: float = 50.0
-    levels: int = 1000
+    num_scales: int = 1000
 
     def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
         return x + sigma[:, None, None, None] * network(2 * x - 1, self.index(sigma)).float()
 
     def index(self, sigma: Tensor) -> Tensor:
         """The number (B,) of the level nearest to sigma (B,) in ratio, as a whole number in float32."""
-        last = self.levels - 1
+        last = self.num_scales - 1
         fraction = (self.sigma_max / sigma).log() / math.log(self.sigma_max / self.sigma_min)
         return (last * fraction).round().clamp(0, last)
 
@@ -120,6 +120,8 @@ _KINDS: dict[str, type[VEPreconditioning] | type[VEIndexPreconditioning] | type[
     "ve-index": VEIndexPreconditioning,
     "edm": EDMPreconditioning,
 }
+_IN_FILE = {"num_scales": "levels"}  # what an option is called in checkpoint files
+_FROM_FILE = {there: here for here, there in _IN_FILE.items()}
 
 
 def preconditioning_from_dict(options: dict[str, Any]) -> Preconditioning:
@@ -128,7 +130,7 @@ def preconditioning_from_dict(options: dict[str, Any]) -> Preconditioning:
     Raises:
         ValueError: if the kind or an option is unknown or has a value that cannot be.
     """
-    options = dict(options)
+    options = {_FROM_FILE.get(name, name): value for name, value in options.items()}
     if options.get("kind") == VPPreconditioning.kind:
         return _vp_from_dict(options)
     kind = _KINDS.get(str(options.pop("kind", None)))
@@ -164,4 +166,5 @@ def preconditioning_to_dict(preconditioning: Preconditioning) -> dict[str, Any]:
             "prediction": preconditioning.prediction,
             "label_scale": preconditioning.label_scale,
         }
-    return {"kind": preconditioning.kind, **asdict(preconditioning)}  # type: ignore[call-overload]
+    options: dict[str, Any] = asdict(preconditioning)  # type: ignore[call-overload]
+    return {"kind": preconditioning.kind, **{_IN_FILE.get(name, name): value for name, value in options.items()}}

@@ -18,12 +18,12 @@ Path = Callable[[Tensor, float, float], Tensor]  # like, s, s_next -> the z of t
 Generators = torch.Generator | Sequence[torch.Generator]
 
 
-class Evaluation(NamedTuple):
-    """A network evaluation: the state x (B, C, H, W) at noise level sigma, and d = D(x; sigma)."""
+class Step(NamedTuple):
+    """A network evaluation: the state x (B, C, H, W) at noise level sigma, and denoised = D(x; sigma)."""
 
     sigma: float
     x: Tensor
-    d: Tensor
+    denoised: Tensor
 
 
 def check_sampler(sampler: str, schedule: Schedule) -> None:
@@ -58,7 +58,7 @@ def sample(
     sigmas: Tensor,
     generator: Generators | Path,
     sampler: str = "euler-maruyama",
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
     constrain: Callable[[Tensor, float], Tensor] = lambda x, sigma: x,
 ) -> Tensor:
     """Run the reverse SDE.
@@ -88,7 +88,7 @@ def sample(
 
     def evaluate(x: Tensor, s: float) -> Tensor:
         d = denoise(x, torch.full((1,), s, dtype=x.dtype, device=x.device))
-        on_step(Evaluation(s, x, d))
+        on_step(Step(s, x, d))
         return d
 
     s_before, d_before = math.inf, x

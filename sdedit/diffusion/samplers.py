@@ -5,7 +5,8 @@ With the denoiser D(x; sigma), each step from a level s to a lower level s' has 
     x' = D + a (x - D) + c (D - D_before) + b z,    z ~ N(0, I)
 
 where D_before belongs to the step before, from s_before to s, and a sampler is its choice of (a, b, c). Every sampler's
-last step goes to s' = 0, where x' = D: no noise is added there. With r = s'/s:
+last step goes to s' = 0, where x' = D: no noise is added there. `sdedit.diffusion.reverse_sde` takes the steps. With
+r = s'/s:
 
     euler-maruyama    a = r^2    b = sqrt(s^2 - s'^2)    Meng et al. 2021 (2108.01073), Algorithm 1;
                                                          'reverse diffusion' in Song et al. 2021 (2011.13456), app. E
@@ -97,16 +98,6 @@ SAMPLERS: dict[str, Coefficients] = {
 }
 
 GRIDS = ("uniform", "karras")
-_SAMPLERS = (
-    "euler-maruyama",
-    "euler-maruyama-t",
-    "ancestral",
-    "dpm-2m-sde",
-    "er-sde",
-    "er-sde-churn",
-    "dpm-2m",
-    "heun",
-)
 
 
 @dataclass(frozen=True)
@@ -114,9 +105,9 @@ class Sampling:
     """How the reverse SDE is solved.
 
     Attributes:
-        sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`.
+        sampler: a key of SAMPLERS.
         steps: N, the number of network evaluations, at every t0.
-        grid: how they are spread over the noise levels; see `sdedit.diffusion.schedule.VESchedule.levels`.
+        grid: how they are spread over the noise levels; see `sdedit.diffusion.schedule.VESchedule.sigmas`.
 
     Raises:
         ValueError: if the sampler or grid is unknown, N is below 1, or `heun` is given an even N.
@@ -127,8 +118,8 @@ class Sampling:
     grid: str
 
     def __post_init__(self) -> None:
-        if self.sampler not in _SAMPLERS:
-            raise ValueError(f"sampler must be one of {', '.join(_SAMPLERS)}, not {self.sampler!r}")
+        if self.sampler not in SAMPLERS:
+            raise ValueError(f"sampler must be one of {', '.join(SAMPLERS)}, not {self.sampler!r}")
         if self.grid not in GRIDS:
             raise ValueError(f"grid must be one of {', '.join(GRIDS)}, not {self.grid!r}")
         if self.steps < 1:
@@ -137,7 +128,7 @@ class Sampling:
             raise ValueError(f"heun takes an odd number of steps, such as {self.steps - 1} or {self.steps + 1}")
 
     @property
-    def level_count(self) -> int:
+    def n_sigmas(self) -> int:
         """Noise levels above 0: N, but for `heun`, which evaluates twice in all steps but the last."""
         return (self.steps + 1) // 2 if self.sampler == "heun" else self.steps
 
@@ -145,14 +136,14 @@ class Sampling:
         return f"{self.steps} steps of {self.sampler}"
 
 
-QUALITIES = {
+PRESETS = {
     "fast": Sampling("er-sde", 10, "karras"),
     "balanced": Sampling("er-sde-churn", 20, "karras"),
     "best": Sampling("euler-maruyama", 500, "uniform"),  # the paper's own setting
 }
 
 # What each sampler gets unless told otherwise: few steps for the second order, many for the first.
-SAMPLINGS = {
+DEFAULTS = {
     "euler-maruyama": Sampling("euler-maruyama", 500, "uniform"),
     "euler-maruyama-t": Sampling("euler-maruyama-t", 500, "uniform"),
     "ancestral": Sampling("ancestral", 100, "uniform"),
@@ -163,17 +154,17 @@ SAMPLINGS = {
     "heun": Sampling("heun", 21, "karras"),
 }
 
-DEFAULT = QUALITIES["balanced"]
+DEFAULT = PRESETS["balanced"]
 
 
-def choose_sampling(
+def resolve_sampling(
     quality: str | None = None, sampler: str | None = None, steps: int | None = None, grid: str | None = None
 ) -> Sampling:
     """What a quality or a sampler means, with what is said beside it taking its place.
 
     Args:
-        quality: a key of QUALITIES; None leaves the choice to the sampler.
-        sampler: a key of SAMPLINGS; None or "auto" is that of the quality, or DEFAULT.
+        quality: a key of PRESETS; None leaves the choice to the sampler.
+        sampler: a key of DEFAULTS; None or "auto" is that of the quality, or DEFAULT.
         steps, grid: as in `Sampling`.
 
     Raises:
@@ -182,8 +173,8 @@ def choose_sampling(
     sampler = None if sampler == "auto" else sampler
     if quality is not None and sampler is not None:
         raise ValueError("quality and sampler choose the same thing; give one of them")
-    for name, known, kind in ((quality, QUALITIES, "quality"), (sampler, SAMPLINGS, "sampler")):
+    for name, known, kind in ((quality, PRESETS, "quality"), (sampler, DEFAULTS, "sampler")):
         if name is not None and name not in known:
             raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}")
-    chosen = QUALITIES[quality] if quality else SAMPLINGS[sampler] if sampler else DEFAULT
+    chosen = PRESETS[quality] if quality else DEFAULTS[sampler] if sampler else DEFAULT
     return Sampling(chosen.sampler, chosen.steps if steps is None else steps, grid or chosen.grid)

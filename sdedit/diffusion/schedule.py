@@ -38,7 +38,7 @@ class Schedule(Protocol):
     @overload
     def t(self, sigma: Tensor) -> Tensor: ...
 
-    def levels(self, t0: float, steps: int, grid: str = "uniform") -> Tensor:
+    def sigmas(self, t0: float, steps: int, grid: str = "uniform") -> Tensor:
         """Noise levels from sigma(t0) to 0.
 
         Args:

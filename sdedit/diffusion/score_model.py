@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from sdedit.diffusion.cuda_graphs import Captured
+from sdedit.diffusion.cuda_graphs import CUDAGraphCache
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.preconditioning import Preconditioning
 from sdedit.diffusion.schedule import Schedule
@@ -35,7 +35,7 @@ class ScoreModel:
     card: Mapping[str, Any] = field(default_factory=dict)
     checksum: str = ""
     notes: tuple[str, ...] = ()
-    _captured: Captured = field(default_factory=Captured, init=False, repr=False, compare=False)
+    _graphs: CUDAGraphCache = field(default_factory=CUDAGraphCache, init=False, repr=False, compare=False)
 
     @property
     def name(self) -> str:
@@ -67,7 +67,8 @@ class ScoreModel:
         """
         # A network of another kind may do what cannot be captured.
         if x.device.type == "cuda" and not torch.is_grad_enabled() and isinstance(self.network, NCSNpp):
-            return self._captured(self.preconditioning.denoise, self.network, x, sigma)
+            weight = self.network.stem.weight
+            return self._graphs(self.preconditioning.denoise, self.network, weight, x, sigma)
         return self.preconditioning.denoise(self.network, x, sigma)
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:

@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 import torch
 from torch import Tensor
 
-from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.evaluation.distances import l2, rmse
@@ -37,7 +37,7 @@ def paint_guides(
     t0: float,
     sampling: Sampling,
     seed: int = 0,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
     """Paint guides (N, 3, H, W) in batches of 10; picture i has seed + i. Returns (N, 3, H, W) on the CPU."""
     painted = [
@@ -55,7 +55,7 @@ def realism_curve(
     t0s: Sequence[float],
     sampling: Sampling,
     seed: int = 0,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Iterator[CurvePoint]:
     """Paint all guides at each t0, with the same seeds, and measure them.
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 from dataclasses import MISSING, asdict, dataclass, fields
+from functools import cache
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,6 +23,12 @@ _TYPES: dict[str, type | tuple[type, ...]] = {
     "bool": bool,
     "int | None": (int, type(None)),
 }
+
+
+@cache
+def package_version() -> str:
+    """The version of sdedit that is installed."""
+    return version("sdedit")
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,8 @@ from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
 from sdedit.checkpoints.formats.diffusers import export_diffusers
-from sdedit.diffusion.device import peak_memory, precision_name, wait_for
+from sdedit.diffusion.device import peak_memory, precision_name, synchronize
+from sdedit.diffusion.kernels import build, triton_ops
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.samplers import DEFAULT
 from sdedit.diffusion.score_model import ScoreModel
@@ -61,7 +62,7 @@ def benchmark(
     def evaluate() -> float:
         started = time.perf_counter()
         model.denoise(x, sigma)
-        wait_for(device)
+        synchronize(device)
         return time.perf_counter() - started
 
     with ExitStack() as stack, torch.inference_mode():
@@ -101,6 +102,15 @@ def benchmark(
     return rows
 
 
+def warnings(device: torch.device) -> list[str]:
+    """What a user should know of a device before numbers are believed: that it lacks what the kernels need."""
+    if device.type == "cpu" and not build.is_available():
+        return ["there is no C compiler (gcc) here: the network runs as steps of torch, which is slower"]
+    if device.type == "cuda" and not triton_ops.is_available(device):
+        return ["Triton makes no kernels for this GPU: the network runs as torch's steps, which is slower"]
+    return []
+
+
 def _operations(model: ScoreModel, shape: torch.Size) -> int:
     """Floating-point operations of an evaluation, counted on the meta device, where nothing is computed."""
     network = NCSNpp(model.network.config).to("meta")
@@ -120,7 +130,7 @@ def convolution_peak(device: torch.device, dtype: torch.dtype) -> float:
         for _ in range(2):
             started = time.perf_counter()
             F.conv2d(x, weight, padding=1)
-            wait_for(device)
+            synchronize(device)
             work = 2 * weight.numel() * len(x) * side**2
             best = max(best, work / (time.perf_counter() - started))
     return best

@@ -14,7 +14,7 @@ import torch
 from diffusers import UNet2DModel
 from diffusers.utils import logging
 
-from sdedit.diffusion.device import has_fast_bf16, keep_freed_memory, wait_for
+from sdedit.diffusion.device import has_fast_bf16, synchronize, tune_allocator
 
 
 def main(folder: str, size: int, batch: int, device_name: str, settings: str) -> None:
@@ -26,7 +26,7 @@ def main(folder: str, size: int, batch: int, device_name: str, settings: str) ->
     sigma = torch.ones(batch, device=device)
     tuned = settings == "tuned"
     if tuned:
-        keep_freed_memory()
+        tune_allocator()
         network = network.to(memory_format=torch.channels_last)
         x = x.to(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, tuned and has_fast_bf16(device)):
@@ -35,7 +35,7 @@ def main(folder: str, size: int, batch: int, device_name: str, settings: str) ->
         for _ in sys.stdin:
             started = time.perf_counter()
             network(x, sigma)
-            wait_for(device)
+            synchronize(device)
             print(time.perf_counter() - started, flush=True)
 
 

@@ -9,7 +9,6 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit import __version__
 from sdedit.diffusion.samplers import DEFAULT, Sampling
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_output
@@ -91,7 +90,7 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
     # Only now what takes seconds: everything above can fail at once.
     from tqdm import tqdm
 
-    from sdedit.diffusion.reverse_sde import Evaluation
+    from sdedit.diffusion.reverse_sde import Step
     from sdedit.io.recipe import save_picture
     from sdedit.pipelines.animation import Animation
     from sdedit.pipelines.edit import retouch
@@ -117,10 +116,10 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
                 guide = region_guide(source, altered.colours, altered.plan)
                 animation = Animation(guide, evaluations, job.animate_every, job.animate_state)
 
-            def on_step(evaluation: Evaluation, animation: Animation | None = animation) -> None:
+            def on_step(step: Step, animation: Animation | None = animation) -> None:
                 bar.update()
                 if animation:
-                    animation.add(evaluation)
+                    animation.add(step)
 
             picture, painted = retouch(
                 model, source, altered, t0, job.sampling, seed + variant, job.repeats, job.feather, on_step
@@ -190,10 +189,10 @@ def _story(
 
 def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, seed: int) -> Any:
     from sdedit.diffusion.device import precision_name
-    from sdedit.io.recipe import RetouchRecipe
+    from sdedit.io.recipe import RetouchRecipe, package_version
 
     return RetouchRecipe(
-        version=__version__,
+        version=package_version(),
         model=model.name,
         checksum=model.checksum,
         guide=Path(job.picture).name,

@@ -83,7 +83,7 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
     with tqdm(total=total, unit="batch", leave=False, disable=None if show_progress else True) as bar:
         reference = extractor(photographs)
         for point in realism_curve(
-            model, guides, reference, extractor, (0, *job.t0), job.sampling, job.seed, lambda evaluation: bar.update()
+            model, guides, reference, extractor, (0, *job.t0), job.sampling, job.seed, lambda step: bar.update()
         ):
             say(f"t0 {point.t0:.4g}: KID {point.kid:.4f} +- {point.kid_error:.4f}, L2 {point.l2:.2f}")
             facts = {

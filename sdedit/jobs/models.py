@@ -109,6 +109,20 @@ def list_models() -> list[dict[str, Any]]:
     return rows
 
 
+def pull_model(name: str, show_progress: bool = False) -> Path:
+    """Download a model, compare its checksum, and return the folder or file it is kept in.
+
+    Raises:
+        SdeditError: if it cannot be downloaded, or arrives damaged.
+    """
+    from sdedit.checkpoints.hub import find_model
+    from sdedit.checkpoints.load import verified_checksum
+
+    source = find_model(name, show_progress=show_progress)
+    verified_checksum(source)
+    return source.path
+
+
 def convert_model(model: ScoreModel, output: Path, overwrite: bool = False) -> None:
     """Write a model, its weights as float32: to a name ending in .safetensors as the project's own format, to any
     other name as a folder of diffusers.

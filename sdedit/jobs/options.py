@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import secrets
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +30,7 @@ class ModelChoice:
     source: str = BUILT_IN
     device: str = "auto"
     precision: str = "auto"
-    compiled: bool = False
+    compile: bool = False
     raw_weights: bool = False
     sigma_max: float | None = None
     offline: bool = False
@@ -40,10 +42,10 @@ class ModelChoice:
             SdeditError: if there is no such model or device.
         """
         from sdedit.checkpoints.load import load_model
-        from sdedit.diffusion.device import keep_freed_memory
+        from sdedit.diffusion.device import tune_allocator
 
         options = asdict(self)
-        keep_freed_memory()
+        tune_allocator()
         return load_model(options.pop("source"), **options, show_progress=show_progress)
 
 
@@ -82,7 +84,7 @@ class PaintOptions:
     background: str = "white"
     device: str = "auto"
     precision: str = "auto"
-    compiled: bool = False
+    compile: bool = False
     raw_weights: bool = False
     sigma_max: float | None = None
     offline: bool = False
@@ -124,6 +126,32 @@ class PaintOptions:
 
 def draw_seed() -> int:
     return secrets.randbelow(2**32)
+
+
+def is_one_guide(guides: Sequence[str], list_file: str | None, options: PaintOptions) -> bool:
+    """Whether a single guide is asked for, not a folder, a list or several.
+
+    Raises:
+        SdeditError: if it is, and a share of it is asked for.
+    """
+    one = list_file is None and len(guides) == 1 and not os.path.isdir(guides[0])  # noqa: PTH112
+    if one and options.shard:
+        raise SdeditError(f"{guides[0]} is one guide; --shard is for folders")
+    return one
+
+
+def output_folder(guides: Sequence[str], output: str | None, options: PaintOptions) -> Path:
+    """The folder that several guides are painted into.
+
+    Raises:
+        SdeditError: if none is named, or something is asked for that only one guide can have.
+    """
+    if options.animate is not None:
+        raise SdeditError("--animate shows a single guide; leave it out for several")
+    if output is None or output == "-" or "-" in guides:
+        named = "several guides" if len(guides) != 1 else f"the folder {guides[0]}"
+        raise SdeditError(f"{named} cannot go through a pipe or beside the guides; name a folder with --output")
+    return Path(output)
 
 
 def output_files(guide: str, output: str | None, options: PaintOptions) -> list[Path | None]:

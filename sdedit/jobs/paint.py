@@ -1,20 +1,16 @@
-"""Painting as the command line asks for it: one guide or many, once or each time they are saved."""
+"""Painting as the command line asks for it: one guide or many."""
 
 from __future__ import annotations
 
-import os
-import sys
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
-from pathlib import Path
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import reason
 from sdedit.io.outputs import find_animation
 from sdedit.jobs.batch.folder import paint_folder
 from sdedit.jobs.batch.listing import read_list
-from sdedit.jobs.options import PaintOptions, draw_seed, output_files
+from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
 from sdedit.jobs.settings import load_job_model
 from sdedit.jobs.tasks import Item, PaintedFile, Tally
 
@@ -24,7 +20,6 @@ def run_paint_job(
     list_file: str | None,
     output: str | None,
     options: PaintOptions,
-    watch: bool,
     say: Callable[[str], object],
     quiet: bool,
 ) -> Generator[PaintedFile, None, None]:
@@ -35,7 +30,6 @@ def run_paint_job(
         list_file: a file of more of them, "-" for standard input.
         output: where to; for several guides or a folder, a folder.
         options: how.
-        watch: go on, and paint each guide again when it is saved.
         say: takes lines about what is done and what failed.
         quiet: tell only what failed.
 
@@ -44,37 +38,17 @@ def run_paint_job(
         SomeFailedError: if some of many guides could not be painted.
     """
     tell, show = (None, False) if quiet else (say, True)
-    if list_file is None and len(guides) == 1 and not os.path.isdir(guides[0]):  # noqa: PTH112
-        if options.shard:
-            raise SdeditError(f"{guides[0]} is one guide; --shard is for folders")
-        if not watch:
-            yield from paint_guide(guides[0], output, options, tell, show)
-            return
-        if guides[0] == "-" or output == "-":
-            raise SdeditError("standard input and output cannot be watched; name files")
-        from sdedit.jobs.watch import watch_guide
-
-        yield from watch_guide(guides[0], output, options, tell, show)
+    if is_one_guide(guides, list_file, options):
+        yield from paint_guide(guides[0], output, options, tell, show)
         return
-    if options.animate is not None:
-        raise SdeditError("--animate shows a single guide; leave it out for several")
-    if output is None or output == "-" or "-" in guides:
-        named = "several guides" if len(guides) != 1 else f"the folder {guides[0]}"
-        raise SdeditError(f"{named} cannot go through a pipe or beside the guides; name a folder with --output")
-    lines = [] if list_file is None else read_list(_list_data(list_file))
+    folder = output_folder(guides, output, options)
     tally = Tally()
-    if watch:
-        if options.shard:
-            raise SdeditError("one process watches a folder; leave out --shard")
-        from sdedit.jobs.watch import watch_folder
-
-        yield from watch_folder(guides, lines, Path(output), options, tell, show)
-    for result in paint_folder(guides, lines, Path(output), options, tell, show):
+    for result in paint_folder(guides, read_list(list_file), folder, options, tell, show):
         tally.add(result)
         yield result
     if tell:
         tell(tally.summary())
-    tally.raise_for_failures(Path(output), say)
+    tally.raise_for_failures(folder, say)
 
 
 def paint_guide(
@@ -110,7 +84,7 @@ def paint_guide(
     # Only now what takes seconds: everything above can fail at once.
     from tqdm import tqdm
 
-    from sdedit.diffusion.reverse_sde import Evaluation
+    from sdedit.diffusion.reverse_sde import Step
     from sdedit.jobs.batch.engine import load_engine
     from sdedit.pipelines.animation import Animation
 
@@ -141,9 +115,9 @@ def paint_guide(
     total, hidden = engine.evaluations * len(batches), None if show_progress else True
     with tqdm(total=total, unit="step", leave=False, disable=hidden) as bar:
 
-        def on_step(evaluation: Evaluation) -> None:
+        def on_step(step: Step) -> None:
             if animation:
-                animation.add(evaluation)
+                animation.add(step)
             bar.update()
 
         results = engine.paint([Window(batches)], None, say or (lambda line: None), on_step)
@@ -154,12 +128,3 @@ def paint_guide(
                 yield result
     if film and animation:
         animation.write(film)
-
-
-def _list_data(name: str) -> bytes:
-    if name == "-":
-        return sys.stdin.buffer.read()
-    try:
-        return Path(name).read_bytes()
-    except OSError as error:
-        raise SdeditError(f"cannot read the list {name}: {reason(error)}") from error

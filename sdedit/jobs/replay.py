@@ -91,7 +91,7 @@ def replay_picture(
 
     window = Window([Batch([(item, fitted), *company], {item})])
     with tqdm(total=engine.evaluations, unit="step", leave=False, disable=None if show_progress else True) as bar:
-        for result in engine.paint([window], None, say or (lambda line: None), lambda evaluation: bar.update()):
+        for result in engine.paint([window], None, say or (lambda line: None), lambda step: bar.update()):
             if result.error:
                 raise SdeditError(result.error)
             yield result

@@ -7,10 +7,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit import __version__
-from sdedit.diffusion.samplers import Sampling, choose_sampling
+from sdedit.diffusion.samplers import Sampling, resolve_sampling
 from sdedit.errors import SdeditError
-from sdedit.io.recipe import Recipe
+from sdedit.io.recipe import Recipe, package_version
 from sdedit.jobs.options import PaintOptions
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ class Settings:
         from sdedit.diffusion.device import precision_name
 
         return Recipe(
-            version=__version__,
+            version=package_version(),
             model=model.name,
             checksum=model.checksum,
             width=size[0],
@@ -79,18 +78,18 @@ def load_job_model(options: PaintOptions, device: str, show_progress: bool) -> S
         SdeditError: if there is no such model or device.
     """
     from sdedit.checkpoints.load import load_model
-    from sdedit.diffusion.device import keep_freed_memory
+    from sdedit.diffusion.device import tune_allocator
     from sdedit.diffusion.score_model import ScoreModel
 
     if options.tune_allocator:
-        keep_freed_memory()
+        tune_allocator()
     if isinstance(options.model, ScoreModel):
         return options.model
     return load_model(
         options.model,
         device,
         options.precision,
-        compiled=options.compiled,
+        compile=options.compile,
         raw_weights=options.raw_weights,
         sigma_max=options.sigma_max,
         offline=options.offline,
@@ -110,7 +109,7 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
     size = options.size or model.native_size
     passes = options.passes or pass_count(size if isinstance(size, int) else min(size), model.native_size)
     try:
-        chosen = choose_sampling(options.quality, options.sampler, options.steps, options.grid)
+        chosen = resolve_sampling(options.quality, options.sampler, options.steps, options.grid)
         sampling = sampling_in_passes(chosen, passes)
         check_sampler(sampling.sampler, model.schedule)
         t0 = options.t0
@@ -120,7 +119,7 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
             t0 = _DEFAULT_T0 if options.sigma is None else model.schedule.t(options.sigma)
         if options.sigma is not None and t0 == 0:
             raise ValueError(f"sigma must lie above {model.schedule.sigma_min:g}, the model's lowest noise level")
-        model.schedule.levels(t0, sampling.level_count, sampling.grid)
+        model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
         sigma = model.schedule.sigma(t0)
     except ValueError as error:
         raise SdeditError(str(error)) from error

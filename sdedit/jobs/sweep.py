@@ -90,7 +90,7 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
     )
     total = sampling.steps * passes * len(job.t0) * job.seeds
     with tqdm(total=total, unit="step", leave=False, disable=None if show_progress else True) as bar:
-        painted = sweep(model, fitted, job.t0, seeds, sampling, on_step=lambda evaluation: bar.update())
+        painted = sweep(model, fitted, job.t0, seeds, sampling, on_step=lambda step: bar.update())
 
     from sdedit.io.contact_sheet import contact_sheet
 
@@ -117,7 +117,7 @@ def sweep(
     t0s: Sequence[float],
     seeds: Sequence[int],
     sampling: Sampling,
-    on_step: Callable[[Any], object] = lambda evaluation: None,
+    on_step: Callable[[Any], object] = lambda step: None,
 ) -> list[tuple[SweepRow, Image.Image]]:
     """Paint a guide, at the size it has, at each t0 with each seed; t0 by t0."""
     from sdedit.evaluation import l2, rmse

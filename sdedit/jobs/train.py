@@ -11,7 +11,7 @@ from pathlib import Path
 from tqdm import tqdm
 
 from sdedit.checkpoints.load import load_model
-from sdedit.diffusion.device import find_device, keep_freed_memory
+from sdedit.diffusion.device import find_device, tune_allocator
 from sdedit.errors import InterruptedWorkError, SdeditError
 from sdedit.io.photographs import load_pairs, load_photographs
 from sdedit.training.config import load_train_config
@@ -60,7 +60,7 @@ def run_training(
         InterruptedWorkError: if a signal ended the run; its state is saved.
     """
     config = load_train_config(config_file)
-    keep_freed_memory()
+    tune_allocator()
     target = find_device(device)
     if start is None and (strong or weak or painted):
         raise SdeditError("there is no model to improve on; name it with --start")

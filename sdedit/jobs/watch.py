@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from itertools import chain
 from pathlib import Path
@@ -14,9 +14,9 @@ from sdedit.jobs.batch.batches import Guide, Window, make_batches
 from sdedit.jobs.batch.engine import Engine, load_engine
 from sdedit.jobs.batch.folder import BATCH, paint_listing, prepare_folder
 from sdedit.jobs.batch.ledger import Ledger
-from sdedit.jobs.batch.listing import Listing, list_guides
+from sdedit.jobs.batch.listing import Listing, list_guides, read_list
 from sdedit.jobs.batch.ranks import Rank
-from sdedit.jobs.options import PaintOptions, draw_seed, output_files
+from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
 from sdedit.jobs.tasks import Item, PaintedFile
 
 _QUIET = 0.25  # seconds a file has to stay as it is before it is read
@@ -24,6 +24,29 @@ _PATIENCE = 3.0  # seconds a file that is no whole picture is waited for
 _POLL = 200  # milliseconds
 
 Say = Callable[[str], object]
+
+
+def run_watch_job(
+    guides: Sequence[str], list_file: str | None, output: str | None, options: PaintOptions, say: Say, quiet: bool
+) -> Generator[PaintedFile, None, None]:
+    """Paint what is asked for, and each guide again when it is saved. Never ends by itself.
+
+    Arguments are those of `sdedit.jobs.paint.run_paint_job`.
+
+    Raises:
+        SdeditError: if anything given cannot be used or watched.
+    """
+    tell, show = (None, False) if quiet else (say, True)
+    if is_one_guide(guides, list_file, options):
+        if guides[0] == "-" or output == "-":
+            raise SdeditError("standard input and output cannot be watched; name files")
+        yield from watch_guide(guides[0], output, options, tell, show)
+        return
+    folder = output_folder(guides, output, options)
+    lines = read_list(list_file)
+    if options.shard:
+        raise SdeditError("one process watches a folder; leave out --shard")
+    yield from watch_folder(guides, lines, folder, options, tell, show)
 
 
 def watch_guide(

@@ -12,7 +12,7 @@ from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.reverse_sde import Step
 from sdedit.io.files import write_atomically
 from sdedit.io.tensors import to_picture, to_tensor
 
@@ -49,19 +49,19 @@ class Animation:
         self._back: list[Image.Image] = []
         self._seen = 0
 
-    def add(self, evaluation: Evaluation) -> None:
+    def add(self, step: Step) -> None:
         """Take note of an evaluation, up to as many as were announced; of a batch the first picture is shown."""
         if self._seen == self._evaluations:
             return
         if self._seen % self._every == 0:
             width, height = self._guide.size
-            x, d = (_at_size(state[:1], height, width)[0].to("cpu") for state in (evaluation.x, evaluation.d))
+            x, d = (_at_size(state[:1], height, width)[0].to("cpu") for state in (step.x, step.denoised))
             if self._noise is None:
-                self._noise = (x - to_tensor(self._guide)) / evaluation.sigma
-            self._levels.append(evaluation.sigma)
+                self._noise = (x - to_tensor(self._guide)) / step.sigma
+            self._levels.append(step.sigma)
             self._back.append(to_picture(x if self._state == "x" else d))
         self._seen += 1
-        self._last = evaluation.d
+        self._last = step.denoised
 
     def write(self, path: Path, result: Image.Image | None = None) -> None:
         """Write a GIF, WebP or animated PNG, by the name's ending, that runs for ever.

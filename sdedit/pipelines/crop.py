@@ -7,9 +7,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from sdedit.io.images import working_size
-from sdedit.pipelines.mask import bounding_box
 
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are beyond
+
+
+def bounding_box(mask: np.ndarray) -> Box:
+    """Left, top, right and bottom, the latter two beyond, of what is above 0 in a mask (H, W) that is not empty."""
+    rows, columns = (np.flatnonzero((mask > 0).any(axis=axis)) for axis in (1, 0))
+    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
 def region_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box:

@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from PIL import Image
 
-from sdedit.diffusion.reverse_sde import Evaluation
-from sdedit.diffusion.samplers import Sampling, choose_sampling
+from sdedit.diffusion.reverse_sde import Step
+from sdedit.diffusion.samplers import Sampling, resolve_sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.source_image import Source, as_source
 from sdedit.pipelines.inpaint import change_region
@@ -31,7 +31,7 @@ def edit(
     context: float = 0.5,
     grow: float | None = None,
     feather: float | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Image.Image:
     """Stroke-based editing (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
@@ -61,7 +61,7 @@ def edit(
     source = as_source(picture)
     values = None if mask is None else mask_values(mask)
     altered = with_strokes(source, strokes, values, Surroundings(model.native_size, size, context, grow))
-    sampling = choose_sampling(quality, sampler, steps, grid)
+    sampling = resolve_sampling(quality, sampler, steps, grid)
     return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
 
 
@@ -83,7 +83,7 @@ def composite(
     context: float = 0.5,
     grow: float | None = None,
     feather: float | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Image.Image:
     """Image compositing: paste, then make it one picture (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
@@ -107,7 +107,7 @@ def composite(
     values = None if mask is None else mask_values(mask)
     around = Surroundings(model.native_size, size, context, grow)
     altered = with_patch(source, patch, values, around, at, scale)
-    sampling = choose_sampling(quality, sampler, steps, grid)
+    sampling = resolve_sampling(quality, sampler, steps, grid)
     return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
 
 
@@ -120,7 +120,7 @@ def retouch(
     seed: int,
     repeats: int = 1,
     feather: float | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> tuple[Image.Image, Image.Image]:
     """Paint what was altered; see `edit`. Returns the picture, and the region as it came from the model."""
     return change_region(

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from sdedit.diffusion.algorithms import edit
-from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.source_image import Source
@@ -35,7 +35,7 @@ def change_region(
     seed: int,
     repeats: int = 1,
     feather: float | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> tuple[Image.Image, Image.Image]:
     """Take the region through Algorithm 3 and blend what came out into the source, inside the mask only.
 
@@ -62,7 +62,7 @@ def change_region(
     here = np.s_[top:bottom, left:right]
     guide = region_guide(source, altered, plan)
     small_mask = torch.from_numpy(_shrink_mask(mask[here], plan.size))[None, None]
-    sigmas = model.schedule.levels(t0, sampling.level_count, sampling.grid)
+    sigmas = model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
     generator = torch.Generator().manual_seed(seed)
     pixels = edit(model, to_tensor(guide)[None], small_mask, sigmas, [generator], sampling.sampler, repeats, on_step)[0]
     painted = to_picture(pixels)

@@ -15,12 +15,6 @@ def mask_values(picture: Image.Image) -> np.ndarray:
     return np.asarray(picture.convert("L"), np.float32) / 255
 
 
-def bounding_box(mask: np.ndarray) -> tuple[int, int, int, int]:
-    """Left, top, right and bottom, the latter two beyond, of what is above 0 in a mask (H, W) that is not empty."""
-    rows, columns = (np.flatnonzero((mask > 0).any(axis=axis)) for axis in (1, 0))
-    return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
-
-
 def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
     """A mask (H, W) that reaches so many pixels further, each new pixel like the nearest that was above 0."""
     if pixels <= 0 or not mask.any():

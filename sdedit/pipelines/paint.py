@@ -10,8 +10,8 @@ from PIL import Image
 from torch import Tensor
 
 from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
-from sdedit.diffusion.reverse_sde import Evaluation
-from sdedit.diffusion.samplers import choose_sampling
+from sdedit.diffusion.reverse_sde import Step
+from sdedit.diffusion.samplers import resolve_sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.images import fit_guide, working_size
 from sdedit.io.tensors import to_picture, to_tensor
@@ -31,7 +31,7 @@ def paint(
     repeats: int = 1,
     size: int | tuple[int, int] | None = None,
     passes: int | None = None,
-    on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+    on_step: Callable[[Step], object] = lambda step: None,
 ) -> Guide:
     """Stroke-based synthesis (Meng et al. 2021, arXiv 2108.01073, Algorithms 1 and 2).
 
@@ -40,7 +40,7 @@ def paint(
         guide: a picture, painted at the model's native size with its aspect ratio kept; or a tensor (3, H, W) or
             (B, 3, H, W) in [0, 1], painted at the size it has.
         t0: how much of the guide is given up to noise, in (0, 1]; [0.3, 0.6] is the useful range.
-        quality: sampler, steps and grid in one, a key of `sdedit.diffusion.samplers.QUALITIES`.
+        quality: sampler, steps and grid in one, a key of `sdedit.diffusion.samplers.PRESETS`.
         steps: N, the number of network evaluations, at every t0; None is the sampler's own.
         sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`; None is the default, or that of the quality.
         grid: how the steps are spread over the noise levels, a member of `sdedit.diffusion.samplers.GRIDS`.
@@ -58,7 +58,7 @@ def paint(
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, not {repeats}")
-    sampling = choose_sampling(quality, sampler, steps, grid)
+    sampling = resolve_sampling(quality, sampler, steps, grid)
     if isinstance(guide, Image.Image):
         fitted = fit_guide(guide, working_size(guide.size, size or model.native_size))
         batch = to_tensor(fitted)[None]

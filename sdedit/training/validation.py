@@ -48,7 +48,7 @@ def preview_sheet(model: ScoreModel, pictures: Tensor, t0: float, steps: int) ->
     strokes = [simulate_strokes(to_picture(picture)) for picture in pictures]
     guides = torch.stack([to_tensor(stroke) for stroke in strokes])
     generators = [torch.Generator().manual_seed(seed) for seed in range(len(guides))]
-    sigmas = model.schedule.levels(t0, steps)
+    sigmas = model.schedule.sigmas(t0, steps)
     painted = synthesise(model, guides, sigmas, generators, sampler="ancestral").to("cpu")
     columns = torch.stack([pictures, guides, painted], dim=1)
     return to_picture(make_grid(columns.flatten(0, 1), nrow=3))

@@ -70,7 +70,7 @@ def read_score_sde(
     model, shadow = _split(path, content)
     tensors = {name.removeprefix("module."): tensor for name, tensor in model.items()}
     schedule: Schedule | None
-    schedule, levels = _schedule(path, tensors.pop("sigmas", None))
+    schedule, num_scales = _schedule(path, tensors.pop("sigmas", None))
     notes = []
     card = {"weights": "raw"}
     if shadow is None:
@@ -86,7 +86,7 @@ def read_score_sde(
     if config.embedding == "positional" and config.input_pyramid == "none":
         # Every file has a table of the noise levels of exploding variance; these networks do not use it.
         assumptions.take_only(path, "schedule", "timesteps", "size")
-        schedule, levels = assumptions.vp_schedule("continuous")[0], None
+        schedule, num_scales = assumptions.vp_schedule("continuous")[0], None
         preconditioning = VPPreconditioning(schedule)
         notes.append(
             "the file does not say how variance is preserved: VP in continuous time is assumed, from which VP at "
@@ -103,7 +103,7 @@ def read_score_sde(
         collect(path, renamed, names, _join),
         preconditioning,
         schedule,
-        levels=levels,
+        num_scales=num_scales,
         native_size=assumptions.size or size,
         card=card,
         notes=notes,

@@ -68,11 +68,11 @@ static inline Share share_of(long part, long parts, long pixels) {
 }
 
 // Two sums over a group of picture n, of what each thread has summed for each channel: (batch, threads, 2, channels).
-static inline void group_sums(const double *sums, long n, long threads, long channels, long first, long width,
+static inline void group_sums(const double *partial_sums, long n, long threads, long channels, long first, long width,
                               const float *factor, double *a, double *b) {
     *a = *b = 0;
     for (long thread = 0; thread < threads; thread++) {
-        const double *total = sums + (n * threads + thread) * 2 * channels;
+        const double *total = partial_sums + (n * threads + thread) * 2 * channels;
         for (long c = first; c < first + width; c++) {
             double f = factor ? factor[c] : 1.0;
             *a += f * total[c];
@@ -87,24 +87,24 @@ static inline void group_sums(const double *sums, long n, long threads, long cha
 #define WRITE JOIN(write, TYPE)
 
 #define TYPE float
-#include "norm_silu.c"
+#include "group_norm_silu.c"
 #undef TYPE
 #define TYPE bfloat16
-#include "norm_silu.c"
+#include "group_norm_silu.c"
 
 #else
 
 // statistics: (batch, groups, 2), the mean and 1 / sqrt(var + eps) of each group; written.
-// sums: (batch, threads, 2, channels), room to work in.
+// partial_sums: (batch, threads, 2, channels), a workspace.
 void JOIN(norm_silu, TYPE)(const TYPE *restrict x, TYPE *restrict y, const float *restrict weight,
-                           const float *restrict bias, float *restrict statistics, double *restrict sums, long batch,
-                           long pixels, long channels, long groups, float eps, int silu, int threads) {
+                           const float *restrict bias, float *restrict statistics, double *restrict partial_sums,
+                           long batch, long pixels, long channels, long groups, float eps, int silu, int threads) {
 #pragma omp parallel for num_threads(threads)
     for (int part = 0; part < threads; part++) {
         Share share = share_of(part, threads, pixels);
         float sum[channels], square[channels];
         for (long n = 0; n < batch; n++) {
-            double *total = sums + (n * threads + part) * 2 * channels;
+            double *total = partial_sums + (n * threads + part) * 2 * channels;
             memset(total, 0, 2 * channels * sizeof *total);
             for (long start = share.first; start < share.last; start += BLOCK) {
                 long end = start + BLOCK < share.last ? start + BLOCK : share.last;
@@ -129,7 +129,7 @@ void JOIN(norm_silu, TYPE)(const TYPE *restrict x, TYPE *restrict y, const float
         for (long n = 0; n < batch; n++) {
             for (long g = 0; g < groups; g++) {
                 double sum, square, count = (double)width * pixels;
-                group_sums(sums, n, threads, channels, g * width, width, NULL, &sum, &square);
+                group_sums(partial_sums, n, threads, channels, g * width, width, NULL, &sum, &square);
                 double mean = sum / count, variance = square / count - mean * mean;
                 float inverse = 1 / sqrt((variance > 0 ? variance : 0) + eps);
                 for (long c = g * width; c < (g + 1) * width; c++) {
@@ -156,12 +156,12 @@ void JOIN(norm_silu, TYPE)(const TYPE *restrict x, TYPE *restrict y, const float
     }
 }
 
-// dx from dy. sums: (batch, threads, 2, channels), written: their sums over batch and threads are the gradients of bias
-// and weight.
+// dx from dy. partial_sums: (batch, threads, 2, channels), written: their sums over batch and threads are the
+// gradients of bias and weight.
 void JOIN(norm_silu_gradient, TYPE)(const TYPE *restrict x, const TYPE *restrict dy, TYPE *restrict dx,
                                     const float *restrict weight, const float *restrict bias,
-                                    const float *restrict statistics, double *restrict sums, long batch, long pixels,
-                                    long channels, long groups, int silu, int threads) {
+                                    const float *restrict statistics, double *restrict partial_sums, long batch,
+                                    long pixels, long channels, long groups, int silu, int threads) {
     long width = channels / groups;
     for (int pass = 0; pass < 2; pass++) {
 #pragma omp parallel for num_threads(threads)
@@ -176,7 +176,7 @@ void JOIN(norm_silu_gradient, TYPE)(const TYPE *restrict x, const TYPE *restrict
                     offset[c] = -of_group[0] * of_group[1];
                 }
                 if (pass == 0) {
-                    double *total = sums + (n * threads + part) * 2 * channels;
+                    double *total = partial_sums + (n * threads + part) * 2 * channels;
                     memset(total, 0, 2 * channels * sizeof *total);
                     for (long start = share.first; start < share.last; start += BLOCK) {
                         long end = start + BLOCK < share.last ? start + BLOCK : share.last;
@@ -197,7 +197,7 @@ void JOIN(norm_silu_gradient, TYPE)(const TYPE *restrict x, const TYPE *restrict
                 }
                 for (long g = 0; g < groups; g++) {
                     double plain, along, count = (double)width * pixels;
-                    group_sums(sums, n, threads, channels, g * width, width, weight, &plain, &along);
+                    group_sums(partial_sums, n, threads, channels, g * width, width, weight, &plain, &along);
                     for (long c = g * width; c < (g + 1) * width; c++) {
                         first[c] = plain / count;
                         second[c] = along / count;

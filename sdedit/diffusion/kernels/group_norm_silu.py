@@ -16,7 +16,7 @@ from sdedit.diffusion.kernels import build
 _TYPES = {torch.float32: "float", torch.bfloat16: "bfloat16"}
 
 
-def takes(x: Tensor) -> bool:
+def supports(x: Tensor) -> bool:
     """Whether there is a kernel for x (B, C, H, W): on a CPU, in channels_last, float32 or bfloat16."""
     return (
         x.device.type == "cpu"
@@ -31,7 +31,7 @@ def norm_silu(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, 
     """silu(group_norm(x)), or group_norm(x) alone, computed in float32 with sums in float64; it has gradients.
 
     Args:
-        x: (B, C, H, W) that `takes` accepts.
+        x: (B, C, H, W) that `supports` accepts.
         weight, bias: (C,).
         groups: number of groups of channels, which divides C.
         eps: what is added to the variance.
@@ -57,19 +57,19 @@ class _NormSilu(torch.autograd.Function):
     def backward(ctx: Any, dy: Tensor) -> tuple[Tensor | None, ...]:
         x, weight, bias, statistics = ctx.saved_tensors
         dy = dy.contiguous(memory_format=torch.channels_last)
-        dx, sums = torch.empty_like(x), _sums(x)
-        _call("norm_silu_gradient", (x, dy, dx, weight, bias, statistics, sums), statistics.shape[1], ctx.silu)
-        d_bias, d_weight = sums.sum(dim=(0, 1)).float()
+        dx, partial_sums = torch.empty_like(x), _partial_sums(x)
+        _call("norm_silu_gradient", (x, dy, dx, weight, bias, statistics, partial_sums), statistics.shape[1], ctx.silu)
+        d_bias, d_weight = partial_sums.sum(dim=(0, 1)).float()
         return dx, d_weight, d_bias, None, None, None
 
 
 def _forward(x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool) -> tuple[Tensor, Tensor]:
     y, statistics = torch.empty_like(x), torch.empty(len(x), groups, 2)
-    _call("norm_silu", (x, y, weight, bias, statistics, _sums(x)), groups, ctypes.c_float(eps), silu)
+    _call("norm_silu", (x, y, weight, bias, statistics, _partial_sums(x)), groups, ctypes.c_float(eps), silu)
     return y, statistics
 
 
-def _sums(x: Tensor) -> Tensor:
+def _partial_sums(x: Tensor) -> Tensor:
     return torch.empty(len(x), torch.get_num_threads(), 2, x.shape[1], dtype=torch.float64)
 
 

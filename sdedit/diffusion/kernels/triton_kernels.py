@@ -143,17 +143,17 @@ def norm_apply(x, y, factors, size, channels, SILU: tl.constexpr, BLOCK: tl.cons
 
 
 @triton.jit
-def finish(h, bias, onto, gain, size, channels, ADDED: tl.constexpr, BLOCK: tl.constexpr):
-    """gain * (h + bias) + onto in h's place, for `size` values of each picture."""
+def scale_bias_add(h, bias, residual, scale, size, channels, ADDED: tl.constexpr, BLOCK: tl.constexpr):
+    """scale * (h + bias) + residual in h's place, for `size` values of each picture."""
     picture, first = tl.program_id(1).to(tl.int64), tl.program_id(0).to(tl.int64) * BLOCK
     i = tl.arange(0, BLOCK)
     inside = first + i < size
     channel = ((first % channels).to(tl.int32) + i) % channels
     at = picture * size + first + i
     v = tl.load(h + at, mask=inside).to(tl.float32)
-    v = gain * (v + tl.load(bias + channel, mask=inside).to(tl.float32))
+    v = scale * (v + tl.load(bias + channel, mask=inside).to(tl.float32))
     if ADDED:
-        v += tl.load(onto + at, mask=inside).to(tl.float32)
+        v += tl.load(residual + at, mask=inside).to(tl.float32)
     tl.store(h + at, v.to(h.dtype.element_ty), mask=inside)
 
 

@@ -19,7 +19,7 @@ _TILE = 4096  # values that a program looks at together
 _BLOCK, _WARPS = 1024, 8
 
 
-def takes(x: Tensor) -> bool:
+def supports(x: Tensor) -> bool:
     """Whether there are kernels for x (B, C, H, W): on a GPU, in channels_last, without gradients."""
     return (
         x.device.type == "cuda"
@@ -27,12 +27,12 @@ def takes(x: Tensor) -> bool:
         and not torch.is_grad_enabled()
         and not torch.compiler.is_compiling()
         and x.is_contiguous(memory_format=torch.channels_last)
-        and works(x.device)
+        and is_available(x.device)
     )
 
 
 @functools.cache
-def works(device: torch.device) -> bool:
+def is_available(device: torch.device) -> bool:
     """Whether Triton is installed and makes kernels for this GPU, which is tried now."""
     try:
         fir_up(torch.zeros(1, 16, 2, 2, device=device))
@@ -44,7 +44,7 @@ def works(device: torch.device) -> bool:
 def norm_silu(
     x: Tensor, weight: Tensor, bias: Tensor, groups: int, eps: float, silu: bool, shifts: tuple[Tensor, Tensor] | None
 ) -> Tensor:
-    """As `group_norm_silu.norm_silu` without gradients, of x + shifts, for an x that `takes` accepts.
+    """As `group_norm_silu.norm_silu` without gradients, of x + shifts, for an x that `supports` accepts.
 
     shifts are two summands for each channel, (C,) and (B, C) or (1, C).
     """
@@ -87,14 +87,14 @@ def norm_silu(
     return y
 
 
-def finish(h: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
-    """gain * (h + bias) + onto, in h's place.
+def scale_bias_add(h: Tensor, scale: float, bias: Tensor, residual: Tensor | None) -> Tensor:
+    """scale * (h + bias) + residual, in h's place.
 
     Args:
-        h: (B, C, H, W) that `takes` accepts.
-        gain: a factor.
+        h: (B, C, H, W) that `supports` accepts.
+        scale: a factor.
         bias: (C,).
-        onto: (B, C, H, W).
+        residual: (B, C, H, W).
     """
     from triton import cdiv
 
@@ -102,16 +102,16 @@ def finish(h: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
 
     batch, channels, height, width = h.shape
     size = channels * height * width
-    added = h if onto is None else onto.contiguous(memory_format=torch.channels_last)
+    added = h if residual is None else residual.contiguous(memory_format=torch.channels_last)
     with torch.cuda.device_of(h):
-        kernels.finish[cdiv(size, _BLOCK), batch](
-            h, bias, added, gain, size, channels, ADDED=onto is not None, BLOCK=_BLOCK, num_warps=_WARPS
+        kernels.scale_bias_add[cdiv(size, _BLOCK), batch](
+            h, bias, added, scale, size, channels, ADDED=residual is not None, BLOCK=_BLOCK, num_warps=_WARPS
         )
     return h
 
 
 def fir_down(x: Tensor, stride: int, padding: int) -> Tensor:
-    """As `resample.FIRDown`, of an x that `takes` accepts."""
+    """As `resample.FIRDown`, of an x that `supports` accepts."""
     from triton import cdiv
 
     from sdedit.diffusion.kernels import triton_kernels as kernels
@@ -127,7 +127,7 @@ def fir_down(x: Tensor, stride: int, padding: int) -> Tensor:
 
 
 def fir_up(x: Tensor) -> Tensor:
-    """As `resample.FIRUp`, of an x that `takes` accepts."""
+    """As `resample.FIRUp`, of an x that `supports` accepts."""
     from triton import cdiv
 
     from sdedit.diffusion.kernels import triton_kernels as kernels

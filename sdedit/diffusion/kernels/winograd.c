@@ -146,16 +146,17 @@ static void write_tile(float *m, const float *bias, float *y, Shape s, long tile
 
 int winograd_width(void) { return WIDTH; }
 
-// Numbers that a thread needs room for, with so many channels in and out together.
-int winograd_room(int channels) { return (POINTS * TILES + 1) * channels; }
+// Numbers that a thread's workspace has, with so many channels in and out together.
+int winograd_workspace(int channels) { return (POINTS * TILES + 1) * channels; }
 
-// x (batch, height, width, c_in), u (POINTS, c_out / WIDTH, c_in, WIDTH), bias (c_out,), room (threads, winograd_room);
-// y (batch, height, width, c_out) is written, or added to. LANES divides c_in, WIDTH divides c_out.
-void winograd(const float *x, const float *u, const float *bias, float *y, float *room, long batch, long height,
+// x (batch, height, width, c_in), u (POINTS, c_out / WIDTH, c_in, WIDTH), bias (c_out,),
+// workspace (threads, winograd_workspace); y (batch, height, width, c_out) is written, or added to. LANES divides c_in,
+// WIDTH divides c_out.
+void winograd(const float *x, const float *u, const float *bias, float *y, float *workspace, long batch, long height,
               long width, long c_in, long c_out, int add, int threads) {
     Shape s = {batch, height, width, c_in, c_out};
     long tiles = batch * ((height + SIDE - 1) / SIDE) * ((width + SIDE - 1) / SIDE);
-    float *zeros = room, *v = zeros + c_in, *m = v + POINTS * TILES * c_in;
+    float *zeros = workspace, *v = zeros + c_in, *m = v + POINTS * TILES * c_in;
     memset(zeros, 0, c_in * sizeof *zeros);
     if (2 * tiles <= (long)TILES * threads) {
         // Reading the weights would take longest if each thread had tiles of its own. Of a block that they share, each
@@ -174,7 +175,7 @@ void winograd(const float *x, const float *u, const float *bias, float *y, float
     }
 #pragma omp parallel for num_threads(threads)
     for (int part = 0; part < threads; part++) {
-        long offset = (long)part * winograd_room(c_in + c_out), end = tiles * (part + 1) / threads;
+        long offset = (long)part * winograd_workspace(c_in + c_out), end = tiles * (part + 1) / threads;
         for (long first = tiles * part / threads; first < end; first += TILES) {
             long count = end - first < TILES ? end - first : TILES;
             for (long t = 0; t < count; t++) read_tile(x, v + offset, s, first + t, t, zeros);

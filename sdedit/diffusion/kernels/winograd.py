@@ -19,7 +19,7 @@ _POINTS = (0.0, 0.625, -0.625, 1.5, -1.5)  # and infinity, as in winograd.c
 _LEAST_PIXELS = 16 * 16  # on less of a map the weights, four times as many, are not used often enough
 
 
-def takes(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: str | tuple[int, ...]) -> bool:
+def supports(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: str | tuple[int, ...]) -> bool:
     """Whether the convolution of x (B, C_in, H, W), on a CPU, with weight (C_out, C_in, h, w) is better done here."""
     if (weight.shape[2:], stride, padding) != ((3, 3), (1, 1), (1, 1)) or x.dtype != torch.float32:
         return False
@@ -44,27 +44,27 @@ def pack(weight: Tensor) -> Tensor:
     return at_points.float().reshape(36, c_out // width, c_in, width)
 
 
-def convolve(x: Tensor, packed: Tensor, bias: Tensor, onto: Tensor | None) -> Tensor:
-    """Convolution + bias + onto.
+def convolve(x: Tensor, packed: Tensor, bias: Tensor, residual: Tensor | None) -> Tensor:
+    """Convolution + bias + residual.
 
     Args:
-        x: (B, C_in, H, W) that `takes` accepts.
+        x: (B, C_in, H, W) that `supports` accepts.
         packed: the weights, from `pack`.
         bias: (C_out,).
-        onto: (B, C_out, H, W); may be overwritten.
+        residual: (B, C_out, H, W); may be overwritten.
 
     Returns:
         (B, C_out, H, W), in channels_last.
     """
     batch, c_in, height, width = x.shape
     c_out = len(bias)
-    if onto is None:
+    if residual is None:
         y = torch.empty(batch, c_out, height, width, memory_format=torch.channels_last)
     else:
-        y = onto.contiguous(memory_format=torch.channels_last)
-    room = torch.empty(torch.get_num_threads(), _functions().winograd_room(c_in + c_out))
+        y = residual.contiguous(memory_format=torch.channels_last)
+    workspace = torch.empty(torch.get_num_threads(), _functions().winograd_workspace(c_in + c_out))
     sizes = (batch, height, width, c_in, c_out)
-    build.call(_functions().winograd, (x, packed, bias.contiguous(), y, room), sizes, onto is not None)
+    build.call(_functions().winograd, (x, packed, bias.contiguous(), y, workspace), sizes, residual is not None)
     return y
 
 

@@ -19,12 +19,12 @@ class _Packed(NamedTuple):
 
     source: Tensor  # keeps the memory of the weights, so that no others can come to lie there
     version: int | None
-    gain: float
-    few_products: bool  # Winograd's
+    scale: float
+    winograd: bool
     weight: Tensor
 
 
-class Convolution(nn.Conv2d):
+class Conv2d(nn.Conv2d):
     """A convolution whose result is scaled by a gain, shifted and added to something else at no cost.
 
     On a CPU that is oneDNN's doing, or Winograd's way with fewer products, and the weights are kept in the order it
@@ -36,31 +36,33 @@ class Convolution(nn.Conv2d):
 
     _packed: _Packed | None = None
 
-    def forward(self, x: Tensor, gain: float = 1.0, shift: Tensor | None = None, onto: Tensor | None = None) -> Tensor:
-        """gain * convolution(x) + shift + onto.
+    def forward(
+        self, x: Tensor, scale: float = 1.0, shift: Tensor | None = None, residual: Tensor | None = None
+    ) -> Tensor:
+        """scale * convolution(x) + shift + residual.
 
         Args:
             x: (B, C_in, H, W).
-            gain: the same at every call.
+            scale: the same at every call.
             shift: (B, C_out) or (1, C_out), for each channel.
-            onto: (B, C_out, H', W'); may be overwritten.
+            residual: (B, C_out, H', W'); may be overwritten.
 
         Returns:
             (B, C_out, H', W').
         """
         assert self.bias is not None
-        if shift is None and triton_ops.takes(x):
-            return triton_ops.finish(self.without_bias(x), gain, self.bias, onto)
-        bias = self.bias if gain == 1 else self.bias * gain
+        if shift is None and triton_ops.supports(x):
+            return triton_ops.scale_bias_add(self.without_bias(x), scale, self.bias, residual)
+        bias = self.bias if scale == 1 else self.bias * scale
         if shift is not None and len(shift) == 1:
             # One shift for the whole batch is a bias, and costs nothing.
             bias, shift = (bias + shift[0]).to(bias.dtype), None
         if self._packs(x):
-            h = self._convolve_packed(x, gain, bias, onto)
+            h = self._convolve_packed(x, scale, bias, residual)
         else:
-            weight = self.weight if gain == 1 else self.weight * gain
+            weight = self.weight if scale == 1 else self.weight * scale
             h = F.conv2d(x, weight, bias, self.stride, self.padding)
-            h = h if onto is None else h.add_(onto)
+            h = h if residual is None else h.add_(residual)
         # Of the same type, since adding float32 to bfloat16 takes torch twenty times as long.
         return h if shift is None else h.add_(shift[:, :, None, None].to(h.dtype))
 
@@ -68,28 +70,28 @@ class Convolution(nn.Conv2d):
         h = F.conv2d(x, self.weight, None, self.stride, self.padding)
         return h.contiguous(memory_format=torch.channels_last)
 
-    def _convolve_packed(self, x: Tensor, gain: float, bias: Tensor, onto: Tensor | None) -> Tensor:
+    def _convolve_packed(self, x: Tensor, scale: float, bias: Tensor, residual: Tensor | None) -> Tensor:
         layout = (self.padding, self.stride, self.dilation, self.groups)
-        few_products = winograd.takes(x, self.weight, self.stride, self.padding)
+        fits_winograd = winograd.supports(x, self.weight, self.stride, self.padding)
         version = None if self.weight.is_inference() else self.weight._version
         packed = self._packed
         if (
             packed is None
             or packed.source.data_ptr() != self.weight.data_ptr()
-            or packed[1:4] != (version, gain, few_products)
+            or packed[1:4] != (version, scale, fits_winograd)
         ):
-            scaled = (self.weight if gain == 1 else self.weight * gain).detach()
-            if few_products:
+            scaled = (self.weight if scale == 1 else self.weight * scale).detach()
+            if fits_winograd:
                 weight = winograd.pack(scaled)
             else:
                 weight = torch.ops.mkldnn._reorder_convolution_weight(scaled, *layout, x.shape)
-            packed = self._packed = _Packed(self.weight.detach(), version, gain, few_products, weight)
-        if few_products:
-            return winograd.convolve(x, packed.weight, bias, onto)
-        if onto is None:
+            packed = self._packed = _Packed(self.weight.detach(), version, scale, fits_winograd, weight)
+        if fits_winograd:
+            return winograd.convolve(x, packed.weight, bias, residual)
+        if residual is None:
             return torch.ops.mkldnn._convolution_pointwise(x, packed.weight, bias, *layout, "none", [], None)
         return torch.ops.mkldnn._convolution_pointwise_.binary(
-            onto, x, packed.weight, bias, *layout, "add", None, None, [], None
+            residual, x, packed.weight, bias, *layout, "add", None, None, [], None
         )
 
     def _packs(self, x: Tensor) -> bool:

@@ -7,10 +7,9 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdedit.diffusion.kernels import group_norm_silu, triton_ops
-from sdedit.diffusion.layers.conv2d import Convolution
 
 
-class Normalise(nn.GroupNorm):
+class GroupNormSiLU(nn.GroupNorm):
     """Group normalisation in so many groups, then SiLU; 0 is min(channels / 4, 32), or the next fewer that divide them.
 
     Statistics are taken in float32, whatever the type of x.
@@ -37,19 +36,14 @@ class Normalise(nn.GroupNorm):
         h = h * (1 + scale)[:, :, None, None].to(h.dtype) + shift[:, :, None, None].to(h.dtype)
         return F.silu(h) if self.silu else h
 
-    def after(self, convolution: Convolution, x: Tensor, shift: Tensor) -> Tensor:
-        """The normalised convolution of x (B, C, H, W) with shift (B, C') or (1, C') for each channel of its result."""
-        if triton_ops.takes(x):
-            # The sum is made where the map is read anyway.
-            assert convolution.bias is not None
-            h, shifts = convolution.without_bias(x), (convolution.bias, shift)
-            return triton_ops.norm_silu(h, self.weight, self.bias, self.num_groups, self.eps, self.silu, shifts)
-        return self(convolution(x, shift=shift))
+    def by_triton(self, x: Tensor, shifts: tuple[Tensor, Tensor] | None = None) -> Tensor:
+        """As `forward`, of x (B, C, H, W) + shifts, (C,) and (B, C) or (1, C), for an x that `triton_ops` takes."""
+        return triton_ops.norm_silu(x, self.weight, self.bias, self.num_groups, self.eps, self.silu, shifts)
 
     def _with(self, weight: Tensor, bias: Tensor, x: Tensor) -> Tensor:
-        if group_norm_silu.takes(x):
+        if group_norm_silu.supports(x):
             return group_norm_silu.norm_silu(x, weight, bias, self.num_groups, self.eps, self.silu)
-        if triton_ops.takes(x):
+        if triton_ops.supports(x):
             return triton_ops.norm_silu(x, weight, bias, self.num_groups, self.eps, self.silu, None)
         h = F.group_norm(x, self.num_groups, weight.to(x.dtype), bias.to(x.dtype), self.eps)
         return F.silu(h, inplace=not torch.is_grad_enabled()) if self.silu else h

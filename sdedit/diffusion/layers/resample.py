@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdedit.diffusion.kernels import triton_ops
-from sdedit.diffusion.layers.conv2d import Convolution
+from sdedit.diffusion.layers.conv2d import Conv2d
 
 
 class FIRDown(nn.Module):
@@ -24,7 +24,7 @@ class FIRDown(nn.Module):
         self.stride = stride
 
     def forward(self, x: Tensor) -> Tensor:
-        if triton_ops.takes(x):
+        if triton_ops.supports(x):
             return triton_ops.fir_down(x, self.stride, self.padding)
         channels = x.shape[1]
         kernel = self.kernel.expand(channels, -1, -1, -1)
@@ -39,7 +39,7 @@ class FIRUp(nn.Module):
     """
 
     def forward(self, x: Tensor) -> Tensor:
-        if triton_ops.takes(x):
+        if triton_ops.supports(x):
             return triton_ops.fir_up(x)
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         for edge in (x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]):
@@ -61,7 +61,7 @@ class NearestUp(nn.Module):
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-class DownConvolution(nn.Module):
+class DownConv2d(nn.Module):
     """(B, C, H, W) -> (B, C, H/2, W/2) by a convolution of stride 2, as between the levels of DDPM.
 
     The zeros are right and below (Ho et al. 2020), or all round where `centred`. The embedding is not looked at.
@@ -70,19 +70,19 @@ class DownConvolution(nn.Module):
     def __init__(self, channels: int, centred: bool) -> None:
         super().__init__()
         self.padding = (1, 1, 1, 1) if centred else (0, 1, 0, 1)
-        self.conv = Convolution(channels, channels, 3, stride=2)
+        self.conv = Conv2d(channels, channels, 3, stride=2)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         return self.conv(F.pad(x, self.padding))
 
 
-class UpConvolution(nn.Module):
+class UpConv2d(nn.Module):
     """(B, C, H, W) -> (B, C, 2H, 2W): each pixel repeated, then a convolution. The embedding is not looked at."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.nearest = NearestUp()
-        self.conv = Convolution(channels, channels, 3, padding=1)
+        self.conv = Conv2d(channels, channels, 3, padding=1)
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         return self.conv(self.nearest(x))

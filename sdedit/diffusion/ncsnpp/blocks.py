@@ -8,15 +8,16 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.diffusion.layers.conv2d import Convolution
-from sdedit.diffusion.layers.group_norm import Normalise
+from sdedit.diffusion.layers.conv2d import Conv2d
+from sdedit.diffusion.layers.conv_group_norm import conv_group_norm
+from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import FIRDown
 
 
-Norm = Callable[..., Normalise]  # of (channels, silu=True): Normalise, or with other groups and eps
+Norm = Callable[..., GroupNormSiLU]  # of (channels, silu=True): GroupNormSiLU, or with other groups and eps
 
 
-def _zeroed(layer: Convolution) -> Convolution:
+def _zeroed(layer: Conv2d) -> Conv2d:
     # A branch that starts at zero leaves the identity, which deep stacks train from (Ho et al. 2020).
     nn.init.zeros_(layer.weight)
     return layer
@@ -38,20 +39,20 @@ class ResidualBlock(nn.Module):
         skip_rescale: bool,
         resample: nn.Module | None = None,
         *,
-        norm: Norm = Normalise,
+        norm: Norm = GroupNormSiLU,
         scale_shift: bool = False,
         resample_shortcut: bool = True,
     ) -> None:
         super().__init__()
         self.norm0 = norm(c_in)
         self.resample = resample
-        self.conv0 = Convolution(c_in, c_out, 3, padding=1)
+        self.conv0 = Conv2d(c_in, c_out, 3, padding=1)
         self.scale_shift = scale_shift
         self.project = nn.Linear(embedding, 2 * c_out if scale_shift else c_out)
         self.norm1 = norm(c_out)
-        self.conv1 = _zeroed(Convolution(c_out, c_out, 3, padding=1))
+        self.conv1 = _zeroed(Conv2d(c_out, c_out, 3, padding=1))
         convolved = c_in != c_out or (resample is not None and resample_shortcut)
-        self.shortcut = Convolution(c_in, c_out, 1) if convolved else None
+        self.shortcut = Conv2d(c_in, c_out, 1) if convolved else None
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
@@ -61,20 +62,20 @@ class ResidualBlock(nn.Module):
         if self.scale_shift:
             h = self.norm1.modulated(self.conv0(h), *self.project(embedding).chunk(2, dim=1))
         else:
-            h = self.norm1.after(self.conv0, h, self.project(embedding))
-        onto = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
-        return self.conv1(h, self.scale, onto=onto)
+            h = conv_group_norm(self.conv0, self.norm1, h, self.project(embedding))
+        residual = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
+        return self.conv1(h, self.scale, residual=residual)
 
 
 class Attention(nn.Module):
     """Self-attention over all pixels of x (B, C, H, W), in heads of C / heads channels, with its residual sum."""
 
-    def __init__(self, channels: int, skip_rescale: bool, *, heads: int = 1, norm: Norm = Normalise) -> None:
+    def __init__(self, channels: int, skip_rescale: bool, *, heads: int = 1, norm: Norm = GroupNormSiLU) -> None:
         super().__init__()
         self.heads = heads
         self.norm = norm(channels, silu=False)
-        self.qkv = Convolution(channels, 3 * channels, 1)  # rows: q, k, v, in each head by head
-        self.out = _zeroed(Convolution(channels, channels, 1))
+        self.qkv = Conv2d(channels, 3 * channels, 1)  # rows: q, k, v, in each head by head
+        self.out = _zeroed(Conv2d(channels, channels, 1))
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
@@ -84,7 +85,7 @@ class Attention(nn.Module):
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=-1))
         h = F.scaled_dot_product_attention(q, k, v)
         h = h.transpose(1, 2).flatten(2).transpose(1, 2).reshape(batch, channels, height, width)
-        return self.out(h, self.scale, onto=x * self.scale)
+        return self.out(h, self.scale, residual=x * self.scale)
 
 
 class InputSkip(nn.Module):
@@ -93,11 +94,11 @@ class InputSkip(nn.Module):
     def __init__(self, image_channels: int, channels: int, downsample: nn.Module) -> None:
         super().__init__()
         self.downsample = downsample
-        self.mix = Convolution(image_channels, channels, 1)
+        self.mix = Conv2d(image_channels, channels, 1)
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
         image = self.downsample(image)
-        return self.mix(image, onto=h), image
+        return self.mix(image, residual=h), image
 
 
 class InputResidual(nn.Module):
@@ -106,21 +107,21 @@ class InputResidual(nn.Module):
     def __init__(self, image_channels: int, channels: int, skip_rescale: bool) -> None:
         super().__init__()
         self.filter = FIRDown(padding=2, stride=1)
-        self.conv = Convolution(image_channels, channels, 3, stride=2)
+        self.conv = Conv2d(image_channels, channels, 3, stride=2)
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.conv(self.filter(image), self.scale, onto=h * self.scale)
+        h = self.conv(self.filter(image), self.scale, residual=h * self.scale)
         return h, h
 
 
-class ToImage(nn.Module):
+class ToRGB(nn.Module):
     """Features (B, C, H, W) -> image channels: normalise, activate, convolve."""
 
-    def __init__(self, channels: int, image_channels: int, norm: Norm = Normalise) -> None:
+    def __init__(self, channels: int, image_channels: int, norm: Norm = GroupNormSiLU) -> None:
         super().__init__()
         self.norm = norm(channels)
-        self.conv = _zeroed(Convolution(channels, image_channels, 3, padding=1))
+        self.conv = _zeroed(Conv2d(channels, image_channels, 3, padding=1))
 
     def forward(self, h: Tensor) -> Tensor:
         return self.conv(self.norm(h))

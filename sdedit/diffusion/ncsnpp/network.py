@@ -17,16 +17,16 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.diffusion.layers.conv2d import Convolution
-from sdedit.diffusion.layers.group_norm import Normalise
-from sdedit.diffusion.layers.resample import DownConvolution, UpConvolution, downsampler, upsampler
-from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, Norm, ResidualBlock, ToImage
+from sdedit.diffusion.layers.conv2d import Conv2d
+from sdedit.diffusion.layers.group_norm import GroupNormSiLU
+from sdedit.diffusion.layers.resample import DownConv2d, UpConv2d, downsampler, upsampler
+from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, Norm, ResidualBlock, ToRGB
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
 from sdedit.diffusion.ncsnpp.embedding import NoiseEmbedding
 
 
 def _norm(config: NetworkConfig) -> Norm:
-    return partial(Normalise, groups=config.norm_groups, eps=config.norm_eps)
+    return partial(GroupNormSiLU, groups=config.norm_groups, eps=config.norm_eps)
 
 
 def _block(config: NetworkConfig, c_in: int, c_out: int, resample: nn.Module | None = None) -> ResidualBlock:
@@ -59,13 +59,13 @@ class EncoderLevel(nn.Module):
             self.blocks.append(_block(config, skip_channels[-1], width))
             self.attentions.append(_attention(config, width) if attends else nn.Identity())
             skip_channels.append(width)
-        self.down: ResidualBlock | DownConvolution | None = None
+        self.down: ResidualBlock | DownConv2d | None = None
         self.join: InputSkip | InputResidual | None = None
         if level < config.levels - 1:
             if config.resamples_in_blocks:
                 self.down = _block(config, width, width, downsampler(config.resampling))
             else:
-                self.down = DownConvolution(width, centred=config.resampling == "conv-centred")
+                self.down = DownConv2d(width, centred=config.resampling == "conv-centred")
             if config.input_pyramid == "skip":
                 self.join = InputSkip(image_channels, width, downsampler(config.resampling))
             elif config.input_pyramid == "residual":
@@ -113,16 +113,16 @@ class DecoderLevel(nn.Module):
             self.attentions.append(_attention(config, width) if every else nn.Identity())
             c_in = width
         self.attention = _attention(config, width) if attends and not every else nn.Identity()
-        self.to_image: ToImage | None = None
+        self.to_image: ToRGB | None = None
         self.upsample: nn.Module | None = None
         if config.output_pyramid == "skip":
-            self.to_image = ToImage(width, config.image_channels * config.patch**2, _norm(config))
+            self.to_image = ToRGB(width, config.image_channels * config.patch**2, _norm(config))
             self.upsample = upsampler(config.resampling) if level < config.levels - 1 else None
-        self.up: ResidualBlock | UpConvolution | None = None
+        self.up: ResidualBlock | UpConv2d | None = None
         if level > 0 and config.resamples_in_blocks:
             self.up = _block(config, width, width, upsampler(config.resampling))
         elif level > 0:
-            self.up = UpConvolution(width)
+            self.up = UpConv2d(width)
 
     def forward(
         self, h: Tensor, output: Tensor | None, embedding: Tensor, skips: list[Tensor]
@@ -141,8 +141,8 @@ class DecoderLevel(nn.Module):
 class NCSNpp(nn.Module):
     """The network F of a denoiser; `sdedit.diffusion.preconditioning` makes a denoiser of it.
 
-    `body_to` sets the precision of everything but the noise embedding, whose phases need float32, and its projections,
-    which are too small to gain.
+    `cast_body` sets the precision of everything but the noise embedding, whose phases need float32, and its
+    projections, which are too small to gain.
     """
 
     def __init__(self, config: NetworkConfig) -> None:
@@ -150,7 +150,7 @@ class NCSNpp(nn.Module):
         self.config = config
         image_channels = config.image_channels * config.patch**2
         self.embedding = NoiseEmbedding(config.embedding, config.embedding_unit, config.fourier_scale)
-        self.stem = Convolution(image_channels, config.stem_channels, 3, padding=1)
+        self.stem = Conv2d(image_channels, config.stem_channels, 3, padding=1)
 
         self.encoder = nn.ModuleList()
         skip_channels = [config.stem_channels]
@@ -168,9 +168,9 @@ class NCSNpp(nn.Module):
             self.decoder.append(DecoderLevel(config, level, width, skip_channels))
             width = config.channels[level]
 
-        self.head = ToImage(width, image_channels, _norm(config)) if config.output_pyramid == "none" else None
+        self.head = ToRGB(width, image_channels, _norm(config)) if config.output_pyramid == "none" else None
 
-    def body_to(self, dtype: torch.dtype) -> None:
+    def cast_body(self, dtype: torch.dtype) -> None:
         self.to(dtype)
         self.embedding.float()
         for module in self.modules():

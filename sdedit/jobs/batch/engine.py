@@ -18,7 +18,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
-from sdedit.diffusion.reverse_sde import Evaluation
+from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError, is_out_of_memory
 from sdedit.io.files import write_atomically
@@ -61,7 +61,7 @@ class Engine:
         windows: Iterable[Window],
         ledger: Ledger | None,
         say: Callable[[str], object] = lambda line: None,
-        on_step: Callable[[Evaluation], object] = lambda evaluation: None,
+        on_step: Callable[[Step], object] = lambda step: None,
     ) -> Generator[PaintedFile, None, None]:
         """Paint windows, write the pictures, and tell what became of each.
 
@@ -98,7 +98,7 @@ class Engine:
             writers.shutdown(wait=True)  # what is painted is written, even if the rest is given up
 
     def _paint_batch(
-        self, batch: Batch, say: Callable[[str], object], on_step: Callable[[Evaluation], object]
+        self, batch: Batch, say: Callable[[str], object], on_step: Callable[[Step], object]
     ) -> Iterator[tuple[Item, Image.Image | None, Recipe, float]]:
         multiple = self.model.size_multiple
         height, width = (max(size[axis] for size in _sizes(batch)) for axis in (1, 0))
@@ -133,7 +133,7 @@ class Engine:
                 yield item, picture, recipe, seconds
             start += together
 
-    def _try(self, guides: Tensor, seeds: list[int], on_step: Callable[[Evaluation], object]) -> Tensor | None:
+    def _try(self, guides: Tensor, seeds: list[int], on_step: Callable[[Step], object]) -> Tensor | None:
         """Painted guides (B, 3, H, W) on the CPU, or None if they do not fit into memory."""
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         try:

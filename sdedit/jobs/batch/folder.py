@@ -129,7 +129,7 @@ def paint_listing(
             batch,
         )
         failed = bool(listing.unreadable)
-        painted = engine.paint(windows, ledger, progress.say, lambda evaluation: progress.on_step())
+        painted = engine.paint(windows, ledger, progress.say, lambda step: progress.on_step())
         with closing(windows), closing(painted):
             for result in painted:
                 if result.status == "skipped" and result.recipe and result.output not in recorded:

@@ -13,6 +13,7 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
+import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -22,7 +23,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES, reason
+from sdedit.io.files import PICTURE_SUFFIXES, PIPE, reason
 from sdedit.io.outputs import numbered
 from sdedit.jobs.tasks import Item
 
@@ -113,7 +114,23 @@ def list_guides(
     return Listing(sources, output, variants, unreadable)
 
 
-def read_list(data: bytes) -> list[str]:
+def read_list(name: str | None) -> list[str]:
+    """Paths from a list file, "-" for standard input; none without one.
+
+    Raises:
+        SdeditError: if it cannot be read.
+    """
+    if name is None:
+        return []
+    if name == PIPE:
+        return parse_list(sys.stdin.buffer.read())
+    try:
+        return parse_list(Path(name).read_bytes())
+    except OSError as error:
+        raise SdeditError(f"cannot read the list {name}: {reason(error)}") from error
+
+
+def parse_list(data: bytes) -> list[str]:
     """Paths from a list: one a line, or parted by zero bytes as `find -print0` writes them."""
     parts = data.split(b"\0") if b"\0" in data else data.splitlines()
     return [os.fsdecode(part) for part in parts if part.strip()]
