@@ -6,7 +6,6 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from sdedit.diffusion.score_model import ScoreModel
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.preconditioning import (
     Prediction,
@@ -14,6 +13,7 @@ from sdedit.diffusion.preconditioning import (
     preconditioning_from_dict,
     preconditioning_to_dict,
 )
+from sdedit.diffusion.score_model import ScoreModel
 from sdedit.diffusion.vp_schedule import VPSchedule
 
 MEAN, STD = 0.5, 0.25  # on [0, 1]; 0 and 0.5 on [-1, 1]
@@ -111,5 +111,5 @@ VP = {"kind": "vp", "betas": "linear", "timesteps": 1000, "beta_start": 1e-4, "b
     ],
 )
 def test_options_that_cannot_be(options: dict) -> None:
-    with pytest.raises(ValueError, match="preconditioning|timesteps"):
+    with pytest.raises(ValueError, match=r"preconditioning|timesteps"):
         preconditioning_from_dict(options)

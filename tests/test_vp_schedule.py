@@ -138,5 +138,5 @@ def test_round_trip(schedule: VPSchedule | VESchedule) -> None:
     ],
 )
 def test_options_that_cannot_be(options: dict) -> None:
-    with pytest.raises(ValueError, match="schedule|betas"):
+    with pytest.raises(ValueError, match=r"schedule|betas"):
         schedule_from_dict(options)

@@ -9,9 +9,11 @@ import click
 
 from sdedit.cli.options import (
     animation_options,
+    like_option,
     model_options,
     sampling_options,
     seed_option,
+    settle_like,
     take_model,
     take_sampling,
 )
@@ -43,6 +45,7 @@ _SHARED = (
         help="Shorter side, in pixels, at which the region goes through the model. [default: its native size]",
     ),
     sampling_options,
+    like_option,
     seed_option,
     click.option(
         "--repeats",
@@ -153,6 +156,7 @@ def _run(task: str, default_t0: float, quiet: bool, as_json: bool, **options: An
         raise click.UsageError("--t0 and --sigma say the same thing; give one of them.")
     if options["invert_mask"] and options["mask"] is None:
         raise click.UsageError("--invert-mask needs a --mask.")
+    settle_like(options, click.get_current_context(), 0.5 if task == "edit" else 0.4)
     options["t0"] = options["t0"] or default_t0
     sampling, model = take_sampling(options), take_model(options)
     if options["picture"] == "-" and options["output"] is None:

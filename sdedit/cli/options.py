@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sdedit.cli.types import Sigma
-from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, GRIDS, PRESETS, Sampling, resolve_sampling
+from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, GRIDS, PRESETS, SamplingChoice
 from sdedit.jobs.options import ModelChoice
 
 
@@ -21,7 +21,7 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
             "--quality",
             type=click.Choice(list(PRESETS)),
             help=f"Sampler, steps and grid in one: {'; '.join(f'{name} is {q}' for name, q in PRESETS.items())}. "
-            f"[default: {DEFAULT}]",
+            f"[default: {DEFAULT}, or what is safe with a published model]",
         ),
         click.option(
             "--steps",
@@ -43,15 +43,41 @@ def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
     )
 
 
-def take_sampling(options: dict[str, Any]) -> Sampling:
-    """Take the sampling options out of a command's options, and settle what they mean.
+OFFICIAL = "sdedit"
+OFFICIAL_REPEATS = 3
+
+
+def like_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add --like."""
+    return click.option(
+        "--like",
+        type=click.Choice([OFFICIAL]),
+        help="All settings not given otherwise as in the official code, for a variance-preserving model: the sampler "
+        "ancestral on the levels of the training below t0, one by one, and 3 repeats.",
+    )(command)
+
+
+def settle_like(options: dict[str, Any], context: click.Context, t0: float) -> None:
+    """Put the official t0 and repeats in the place of what was not given, if --like asks for it."""
+    if options["like"] is None:
+        return
+    if context.get_parameter_source("repeats") == click.core.ParameterSource.DEFAULT:
+        options["repeats"] = OFFICIAL_REPEATS
+    if options["t0"] is None and options["sigma"] is None:
+        options["t0"] = t0
+
+
+def take_sampling(options: dict[str, Any]) -> SamplingChoice:
+    """Take the sampling options out of a command's options.
 
     Raises:
         click.UsageError: if they contradict each other.
     """
     quality, sampler, steps, grid = (options.pop(name) for name in ("quality", "sampler", "steps", "grid"))
+    choice = SamplingChoice(quality, sampler, steps, grid, options.pop("like", None))
     try:
-        return resolve_sampling(quality, sampler, steps, grid)
+        choice.check()
+        return choice
     except ValueError as error:
         raise click.UsageError(f"{error}.") from error
 

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from sdedit.cli.config_file import drop_overruled, read_config, write_config
-from sdedit.cli.options import animation_options, model_options, sampling_options
+from sdedit.cli.options import animation_options, like_option, model_options, sampling_options, settle_like
 from sdedit.cli.output import print_results, say
 from sdedit.cli.types import T0, Colour, Shard, Sigma, Size
 
@@ -45,6 +45,7 @@ from sdedit.cli.types import T0, Colour, Shard, Sigma, Size
 )
 @click.option("--sigma", type=Sigma(), help="The same as a noise level, for pictures in [0, 1]; instead of --t0.")
 @sampling_options
+@like_option
 @click.option(
     "--repeats",
     metavar="K",
@@ -146,6 +147,7 @@ def paint(
     drop_overruled(context, options, "t0", "sigma")
     drop_overruled(context, options, "overwrite", "skip_existing")
     drop_overruled(context, options, "quality", "sampler")
+    settle_like(options, context, 0.5)
     if options["t0"] is not None and options["sigma"] is not None:
         raise click.UsageError("--t0 and --sigma say the same thing; give one of them.")
     if options["quality"] is not None and options["sampler"] not in (None, "auto"):

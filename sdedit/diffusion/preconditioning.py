@@ -92,15 +92,16 @@ class VPPreconditioning:
     With x on [-1, 1], s = 2 sigma, and c_in = sqrt(abar) = 1 / sqrt(1 + s^2), F = network(c_in x; label_scale i), where
     i is the number of the level in the schedule, between two levels a fraction of them in ln sigma:
 
-        eps  D = x - s F             Ho et al. 2020 (arXiv 2006.11239), equation 11
-        v    D = c_in^2 x - s c_in F  F = sqrt(abar) eps - sqrt(1 - abar) picture; Salimans and Ho 2022 (arXiv 2202.00512)
+        eps  D = x - s F              Ho et al. 2020 (arXiv 2006.11239), equation 11
+        v    D = c_in^2 x - s c_in F  where F = sqrt(abar) eps - sqrt(1 - abar) picture; Salimans and Ho 2022
+                                      (arXiv 2202.00512), appendix D
         x0   D = F
 
     label_scale is 1 but for networks that were told i 1000 / T (Nichol and Dhariwal 2021, arXiv 2102.09672).
     """
 
     kind: ClassVar[str] = "vp"
-    schedule: VPSchedule = VPSchedule()
+    schedule: VPSchedule
     prediction: Prediction = "eps"
     label_scale: float = 1.0
 

@@ -158,14 +158,19 @@ DEFAULT = PRESETS["balanced"]
 
 
 def resolve_sampling(
-    quality: str | None = None, sampler: str | None = None, steps: int | None = None, grid: str | None = None
+    quality: str | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
+    grid: str | None = None,
+    default: Sampling = DEFAULT,
 ) -> Sampling:
     """What a quality or a sampler means, with what is said beside it taking its place.
 
     Args:
         quality: a key of PRESETS; None leaves the choice to the sampler.
-        sampler: a key of DEFAULTS; None or "auto" is that of the quality, or DEFAULT.
+        sampler: a key of DEFAULTS; None or "auto" is that of the quality, or the default.
         steps, grid: as in `Sampling`.
+        default: where neither is given; a model's own, if it is known.
 
     Raises:
         ValueError: as `Sampling`, or if a quality is unknown, or quality and sampler are given.
@@ -176,5 +181,34 @@ def resolve_sampling(
     for name, known, kind in ((quality, PRESETS, "quality"), (sampler, DEFAULTS, "sampler")):
         if name is not None and name not in known:
             raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}")
-    chosen = PRESETS[quality] if quality else DEFAULTS[sampler] if sampler else DEFAULT
+    chosen = PRESETS[quality] if quality else DEFAULTS[sampler] if sampler else default
     return Sampling(chosen.sampler, chosen.steps if steps is None else steps, grid or chosen.grid)
+
+
+@dataclass(frozen=True)
+class SamplingChoice:
+    """What was said of the sampling before the model is known, for `resolve_sampling`.
+
+    Attributes:
+        like: "sdedit" for that of the official code, which takes the levels of the training below t0 one by one.
+    """
+
+    quality: str | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    grid: str | None = None
+    like: str | None = None
+
+    def check(self) -> None:
+        """Refuse what can be refused without a model.
+
+        Raises:
+            ValueError: as `resolve_sampling`, or if two of quality, sampler and like are given.
+        """
+        resolve_sampling(self.quality, self.sampler, self.steps, self.grid)
+        others = (self.quality, self.grid, None if self.sampler == "auto" else self.sampler)
+        if self.like is not None and any(other is not None for other in others):
+            raise ValueError("like sets sampler and grid; leave out quality, sampler and grid")
+
+
+NO_CHOICE = SamplingChoice()

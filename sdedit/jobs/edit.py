@@ -9,12 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit.diffusion.samplers import DEFAULT, Sampling
+from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_output
 from sdedit.io.outputs import find_animation, find_outputs
 from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
-from sdedit.jobs.settings import start_time
+from sdedit.jobs.settings import sampling_for, start_time
 from sdedit.jobs.tasks import RetouchedFile
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class RetouchJob:
     output: str | None = None
     sigma: float | None = None
     model: ModelChoice = DEFAULT_MODEL
-    sampling: Sampling = DEFAULT
+    sampling: Sampling | SamplingChoice = NO_CHOICE
     repeats: int = 1
     variants: int = 1
     seed: int | None = None
@@ -100,13 +100,14 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
     model = job.model.load(show_progress)
     try:
         t0 = start_time(model, job.t0, job.sigma)
+        sampling = sampling_for(job.sampling, model, t0)
         altered = _alter(job, source, layer, mask, Surroundings(model.native_size, job.size, job.context, job.grow))
     except ValueError as error:
         raise SdeditError(str(error)) from error
     seed = secrets.randbelow(2**32) if job.seed is None else job.seed
-    for line in _story(job, model, source, altered, t0, seed):
+    for line in _story(job, model, sampling, source, altered, t0, seed):
         say(line)
-    evaluations = job.sampling.steps * job.repeats
+    evaluations = sampling.steps * job.repeats
     with tqdm(
         total=evaluations * job.variants, unit="step", leave=False, disable=None if show_progress else True
     ) as bar:
@@ -122,9 +123,9 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
                     animation.add(step)
 
             picture, painted = retouch(
-                model, source, altered, t0, job.sampling, seed + variant, job.repeats, job.feather, on_step
+                model, source, altered, t0, sampling, seed + variant, job.repeats, job.feather, on_step
             )
-            recipe = _recipe(job, model, altered, t0, seed + variant)
+            recipe = _recipe(job, model, sampling, altered, t0, seed + variant)
             suffix = ".png" if output is None else output.suffix.lower()
             metadata = {**source.metadata(), **({"lossless": True} if suffix == ".webp" else {})}
             write_output(output, partial(save_picture, picture, suffix=suffix, recipe=recipe, **metadata))
@@ -165,7 +166,7 @@ def _alter(
 
 
 def _story(
-    job: RetouchJob, model: ScoreModel, source: Source, altered: Alteration, t0: float, seed: int
+    job: RetouchJob, model: ScoreModel, sampling: Sampling, source: Source, altered: Alteration, t0: float, seed: int
 ) -> Iterator[str]:
     for note in model.notes:
         yield f"{model.name}: {note}"
@@ -179,7 +180,7 @@ def _story(
     yield (
         f"{model.name}: region {right - left}x{bottom - top} px at {left},{top} of {source.size[0]}x{source.size[1]}, "
         f"painted at {plan.size[0]}x{plan.size[1]} px, t0 {t0:.4g}, sigma(t0) {model.schedule.sigma(t0):.4g}, "
-        f"{job.sampling}, {seeds}"
+        f"{sampling}, {seeds}"
     )
     if plan.scale > 1.5:
         yield f"the painted part is enlarged {plan.scale:.1f} times and will be softer than the picture round it"
@@ -187,7 +188,7 @@ def _story(
         yield f"{job.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
 
 
-def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, seed: int) -> Any:
+def _recipe(job: RetouchJob, model: ScoreModel, sampling: Sampling, altered: Alteration, t0: float, seed: int) -> Any:
     from sdedit.diffusion.device import precision_name
     from sdedit.io.recipe import RetouchRecipe, package_version
 
@@ -200,7 +201,7 @@ def _recipe(job: RetouchJob, model: ScoreModel, altered: Alteration, t0: float, 
         height=altered.plan.size[1],
         t0=t0,
         sigma=model.schedule.sigma(t0),
-        **asdict(job.sampling),
+        **asdict(sampling),
         repeats=job.repeats,
         seed=seed,
         precision=precision_name(model.dtype),

@@ -7,11 +7,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from sdedit.diffusion.samplers import DEFAULT, Sampling
+from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_table
 from sdedit.io.outputs import find_outputs
 from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
+from sdedit.jobs.settings import sampling_for
 
 
 @dataclass(frozen=True)
@@ -26,7 +27,7 @@ class EvaluateJob:
     features: str = "inception"
     limit: int | None = None
     seed: int = 0
-    sampling: Sampling = DEFAULT
+    sampling: Sampling | SamplingChoice = NO_CHOICE
     model: ModelChoice = DEFAULT_MODEL
     overwrite: bool = False
 
@@ -62,6 +63,10 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
     from sdedit.io.photographs import load_squares
 
     model = job.model.load(show_progress)
+    try:
+        sampling = sampling_for(job.sampling, model, max(job.t0))
+    except ValueError as error:
+        raise SdeditError(str(error)) from error
     squares = []
     for place, words, limit in ((job.guides, "guides", job.limit), (job.photos, "photographs", None)):
         pictures, bad = load_squares(place, model.native_size, limit)
@@ -73,17 +78,17 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
     extractor = load_extractor(job.features, model.device)
     say(
         f"{model.name}: {len(guides)} guides and {len(photographs)} photographs at {model.native_size} px, "
-        f"{job.sampling}, seeds from {job.seed}, KID on {extractor.name} features"
+        f"{sampling}, seeds from {job.seed}, KID on {extractor.name} features"
     )
     if len(guides) < 100:
         say(f"with {len(guides)} guides KID is rough: mind its standard error")
     batches = -(-len(guides) // BATCH)
-    total = batches * job.sampling.steps * len(job.t0)
+    total = batches * sampling.steps * len(job.t0)
     rows = []
     with tqdm(total=total, unit="batch", leave=False, disable=None if show_progress else True) as bar:
         reference = extractor(photographs)
         for point in realism_curve(
-            model, guides, reference, extractor, (0, *job.t0), job.sampling, job.seed, lambda step: bar.update()
+            model, guides, reference, extractor, (0, *job.t0), sampling, job.seed, lambda step: bar.update()
         ):
             say(f"t0 {point.t0:.4g}: KID {point.kid:.4f} +- {point.kid_error:.4f}, L2 {point.l2:.2f}")
             facts = {
@@ -91,7 +96,7 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
                 "guides": len(guides),
                 "photographs": len(photographs),
                 "model": model.name,
-                **asdict(job.sampling),
+                **asdict(sampling),
                 "seed": job.seed,
             }
             rows.append({**asdict(point), **facts})

@@ -60,6 +60,7 @@ class PaintOptions:
         t0: start time; (low, high) lets the model choose between the two, for a single guide.
         animate: the animation to write of a single guide, a frame every `animate_every` evaluations of "x" or "D".
         model: what `sdedit.load_model` takes, or a model it returned; `device` to `offline` are for the former.
+        like: "sdedit" for the sampling of the official code, of a variance-preserving model.
         passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
         batch: most guides that go through the network at once; None is 8 for a folder and 1 for a single guide.
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.batch.listing`).
@@ -76,6 +77,7 @@ class PaintOptions:
     steps: int | None = None
     sampler: str | None = None
     grid: str | None = None
+    like: str | None = None
     repeats: int = 1
     variants: int = 1
     seed: int | None = None

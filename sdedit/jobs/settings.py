@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit.diffusion.samplers import Sampling, resolve_sampling
+from sdedit.diffusion.samplers import Sampling, SamplingChoice, resolve_sampling
 from sdedit.errors import SdeditError
 from sdedit.io.recipe import Recipe, package_version
 from sdedit.jobs.options import PaintOptions
@@ -104,14 +104,10 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
         SdeditError: if the model cannot do what is asked.
     """
     from sdedit.diffusion.coarse_to_fine import pass_count, sampling_in_passes
-    from sdedit.diffusion.reverse_sde import check_sampler
 
     size = options.size or model.native_size
     passes = options.passes or pass_count(size if isinstance(size, int) else min(size), model.native_size)
     try:
-        chosen = resolve_sampling(options.quality, options.sampler, options.steps, options.grid)
-        sampling = sampling_in_passes(chosen, passes)
-        check_sampler(sampling.sampler, model.schedule)
         t0 = options.t0
         if isinstance(t0, tuple):
             raise ValueError("t0 auto takes a single guide; give a number for several")
@@ -119,6 +115,8 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
             t0 = _DEFAULT_T0 if options.sigma is None else model.schedule.t(options.sigma)
         if options.sigma is not None and t0 == 0:
             raise ValueError(f"sigma must lie above {model.schedule.sigma_min:g}, the model's lowest noise level")
+        choice = SamplingChoice(options.quality, options.sampler, options.steps, options.grid, options.like)
+        sampling = sampling_in_passes(sampling_for(choice, model, t0), passes)
         model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
         sigma = model.schedule.sigma(t0)
     except ValueError as error:
@@ -135,6 +133,32 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
         model_source=str(options.model) if isinstance(options.model, (str, Path)) else model.name,
         any_precision=options.precision == "auto",
     )
+
+
+def sampling_for(choice: SamplingChoice | Sampling, model: ScoreModel, t0: float) -> Sampling:
+    """What a choice means for a model.
+
+    Raises:
+        ValueError: if the model cannot be sampled so.
+    """
+    from sdedit.diffusion.reverse_sde import check_sampler
+    from sdedit.diffusion.vp_schedule import VPSchedule
+
+    if isinstance(choice, SamplingChoice):
+        choice.check()
+        if choice.like is None:
+            default = model.default_sampling
+            choice = resolve_sampling(choice.quality, choice.sampler, choice.steps, choice.grid, default)
+        elif isinstance(model.schedule, VPSchedule):
+            evaluations = max(1, round(t0 * model.schedule.timesteps))
+            choice = Sampling("ancestral", choice.steps or evaluations, "uniform")
+        else:
+            raise ValueError(
+                f"the official SDEdit runs variance-preserving models, and {model.name} is none; leave out --like, or "
+                "name one such as ddpm-church-ema"
+            )
+    check_sampler(choice.sampler, model.schedule)
+    return choice
 
 
 def warnings(settings: Settings, model: ScoreModel) -> list[str]:

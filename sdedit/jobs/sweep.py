@@ -9,11 +9,12 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit.diffusion.samplers import DEFAULT, Sampling
+from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_atomically, write_table
 from sdedit.io.outputs import find_outputs
 from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
+from sdedit.jobs.settings import sampling_for
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,7 +43,7 @@ class SweepJob:
     plot: bool = False
     seeds: int = 1
     seed: int | None = None
-    sampling: Sampling = DEFAULT
+    sampling: Sampling | SamplingChoice = NO_CHOICE
     size: int | tuple[int, int] | None = None
     background: str = "white"
     model: ModelChoice = DEFAULT_MODEL
@@ -78,10 +79,10 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
     model = job.model.load(show_progress)
     try:
         fitted = fit_guide(guide, working_size(guide.size, job.size or model.native_size))
+        passes = pass_count(min(fitted.size), model.native_size)
+        sampling = sampling_in_passes(sampling_for(job.sampling, model, max(job.t0)), passes)
     except ValueError as error:
         raise SdeditError(str(error)) from error
-    passes = pass_count(min(fitted.size), model.native_size)
-    sampling = sampling_in_passes(job.sampling, passes)
     first = secrets.randbelow(2**32) if job.seed is None else job.seed
     seeds = range(first, first + job.seeds)
     say(

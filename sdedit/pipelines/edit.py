@@ -61,7 +61,7 @@ def edit(
     source = as_source(picture)
     values = None if mask is None else mask_values(mask)
     altered = with_strokes(source, strokes, values, Surroundings(model.native_size, size, context, grow))
-    sampling = resolve_sampling(quality, sampler, steps, grid)
+    sampling = resolve_sampling(quality, sampler, steps, grid, model.default_sampling)
     return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
 
 
@@ -107,7 +107,7 @@ def composite(
     values = None if mask is None else mask_values(mask)
     around = Surroundings(model.native_size, size, context, grow)
     altered = with_patch(source, patch, values, around, at, scale)
-    sampling = resolve_sampling(quality, sampler, steps, grid)
+    sampling = resolve_sampling(quality, sampler, steps, grid, model.default_sampling)
     return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
 
 

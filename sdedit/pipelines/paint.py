@@ -58,7 +58,7 @@ def paint(
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, not {repeats}")
-    sampling = resolve_sampling(quality, sampler, steps, grid)
+    sampling = resolve_sampling(quality, sampler, steps, grid, model.default_sampling)
     if isinstance(guide, Image.Image):
         fitted = fit_guide(guide, working_size(guide.size, size or model.native_size))
         batch = to_tensor(fitted)[None]

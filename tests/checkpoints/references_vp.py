@@ -212,7 +212,8 @@ class Guided:
             channels = x.shape[1]
             heads = channels // self.head_channels if self.head_channels else self.heads
             weight = tensors.get_tensor(f"{name}.qkv.weight", 3 * channels, channels, 1)
-            qkv = F.conv1d(norm(f"{name}.norm", x).flatten(2), weight, tensors.get_tensor(f"{name}.qkv.bias", 3 * channels))
+            bias = tensors.get_tensor(f"{name}.qkv.bias", 3 * channels)
+            qkv = F.conv1d(norm(f"{name}.norm", x).flatten(2), weight, bias)
             # Legacy order: for each head its q, its k and its v.
             q, k, v = qkv.reshape(len(x), heads, 3, channels // heads, -1).unbind(2)
             weights = torch.einsum("bhcq,bhck->bhqk", q, k) / math.sqrt(channels // heads)
@@ -232,7 +233,10 @@ class Guided:
                 maps.append(h)
             if level < len(widths) - 1:
                 name = f"input_blocks.{next(numbers)}.0"
-                h = block(name, h, width, "down") if self.updown else conv(f"{name}.op", h, width, 3, stride=2, padding=1)
+                if self.updown:
+                    h = block(name, h, width, "down")
+                else:
+                    h = conv(f"{name}.op", h, width, 3, stride=2, padding=1)
                 maps.append(h)
         h = block("middle_block.0", h, width)
         h = block("middle_block.2", attention("middle_block.1", h), width)
@@ -244,8 +248,10 @@ class Guided:
                 h = attention(f"{name}.1", h) if level in self.attention else h
                 if level > 0 and number == self.blocks:
                     last = f"{name}.{1 + (level in self.attention)}"
-                    doubled = halved_or_doubled(h, "up")
-                    h = block(last, h, width, "up") if self.updown else conv(f"{last}.conv", doubled, width, 3, padding=1)
+                    if self.updown:
+                        h = block(last, h, width, "up")
+                    else:
+                        h = conv(f"{last}.conv", halved_or_doubled(h, "up"), width, 3, padding=1)
         return conv("out.2", F.silu(norm("out.0", h)), self.out, 3, padding=1)
 
 

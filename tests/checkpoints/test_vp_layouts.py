@@ -26,6 +26,16 @@ from sdedit.diffusion.vp_schedule import VPSchedule
 TOLERANCE = 3e-5  # of the output's largest value
 FULL_SIZE = "SDEDIT_FULL_SIZE" in os.environ  # networks of above 100 million parameters take up to 10 GB and minutes
 LEVELS = (0, 9, 100, 500, 999)
+SCHEDULER = {
+    "_class_name": "DDPMScheduler",
+    "num_train_timesteps": 1000,
+    "beta_schedule": "linear",
+    "beta_start": 1e-4,
+    "beta_end": 0.02,
+    "prediction_type": "epsilon",
+    "clip_sample": True,
+    "variance_type": "fixed_small",
+}
 
 
 @pytest.fixture
@@ -42,7 +52,7 @@ def parameters(model: ScoreModel) -> int:
 
 
 def difference(model: ScoreModel, network: Callable[[Tensor, Tensor], Tensor], side: int) -> float:
-    """Largest difference of D(x; sigma) from x - sigma F(c_in (2x - 1); label) at five levels, in units of the largest F.
+    """Largest difference of D(x; sigma) from x - sigma F(c_in (2x - 1); label) at five levels, in largest F's.
 
     `network` takes the state as the originals do, and the number of the level.
     """
@@ -117,10 +127,11 @@ def training_script_options(channels: tuple[int, ...], down: str, size: int) -> 
 
 BIG = (128, 128, 256, 256, 512, 512)
 SMALL = (32, 32, 64, 64, 96, 96)
+WIDTHS = BIG if FULL_SIZE else SMALL
 DIFFUSERS = {
-    "ddpm 256": (google_options(BIG if FULL_SIZE else SMALL, 4, 256), 113_673_219 if FULL_SIZE else 0),
+    "ddpm 256": (google_options(WIDTHS, 4, 256), 113_673_219 if FULL_SIZE else 0),
     "ddpm cifar10": (google_options((128, 256, 256, 256), 1, 32), 35_746_307),
-    "training script": (training_script_options(BIG if FULL_SIZE else SMALL, "....A.", 128), 113_673_219 if FULL_SIZE else 0),
+    "training script": (training_script_options(WIDTHS, "....A.", 128), 113_673_219 if FULL_SIZE else 0),
     "butterflies 32": (training_script_options((64, 128, 128, 256), "..AA", 32), 18_536_323),
     "adm small": (adm_options(128 if FULL_SIZE else 64, 1, (4,)), 93_563_910 - 3 * (9 * 128 + 1) if FULL_SIZE else 0),
 }
@@ -132,9 +143,7 @@ def test_diffusers(folder: Path, name: str) -> None:
     options, count = DIFFUSERS[name]
     unet = random_unet(options)
     unet.save_pretrained(folder)
-    scheduler = {"_class_name": "DDPMScheduler", "num_train_timesteps": 1000, "beta_schedule": "linear", "beta_start": 1e-4,
-                 "beta_end": 0.02, "prediction_type": "epsilon", "clip_sample": True, "variance_type": "fixed_small"}  # fmt: skip
-    (folder / "scheduler_config.json").write_text(json.dumps(scheduler))
+    (folder / "scheduler_config.json").write_text(json.dumps(SCHEDULER))
     model = load_model(folder, precision="fp32")
     assert count in (0, parameters(model))
     assert model.native_size == options["sample_size"]
@@ -189,7 +198,7 @@ def in_pytorch_diffusion_names(unet: dict[str, Tensor], levels: int) -> dict[str
     ("channels", "attention", "size", "count"),
     [
         ((128, 256, 256, 256, 512), 2, 64, 78_700_803),  # CelebA of ermongroup/ddim
-        (BIG if FULL_SIZE else SMALL, 4, 256, 113_673_219 if FULL_SIZE else 0),  # the official SDEdit's
+        (WIDTHS, 4, 256, 113_673_219 if FULL_SIZE else 0),  # the official SDEdit's
     ],
 )
 def test_pytorch_diffusion(folder: Path, channels: tuple[int, ...], attention: int, size: int, count: int) -> None:
@@ -279,7 +288,9 @@ GUIDED = {
     "imagenet64_uncond": (
         Guided(128, (1, 2, 3, 4), 3, (2, 3), updown=False, heads=4, head_channels=0), 121_063_942, 450, 4,
     ),
-    "cifar10_uncond": (Guided(128, (1, 2, 2, 2), 3, (1, 2), updown=False, heads=4, head_channels=0), 52_546_438, 446, 4),
+    "cifar10_uncond": (
+        Guided(128, (1, 2, 2, 2), 3, (1, 2), updown=False, heads=4, head_channels=0), 52_546_438, 446, 4,
+    ),
 }  # fmt: skip
 SIZES = {
     "512x512_finetune": 512, "portrait_generator": 512, "imagenet64_uncond": 64, "cifar10_uncond": 32,
@@ -337,7 +348,8 @@ def test_prefixes_and_safetensors(tmp_path: Path) -> None:
     torch.save({f"module.{name}": tensor.half() for name, tensor in state.items()}, tmp_path / "a.pt")
     safetensors.torch.save_file(dict(state), tmp_path / "a.safetensors")
     known = Assumptions(head_channels=64)
-    first, second = (load_model(tmp_path / name, precision="fp32", assumptions=known) for name in ("a.pt", "a.safetensors"))
+    files = tmp_path / "a.pt", tmp_path / "a.safetensors"
+    first, second = (load_model(file, precision="fp32", assumptions=known) for file in files)
     assert first.network.config == second.network.config
     torch.testing.assert_close(first.network.stem.weight, second.network.stem.weight, rtol=1e-3, atol=1e-3)
 

@@ -162,8 +162,10 @@ def _refuse_latent(path: Path, folder: Path) -> None:
     whole = folder.parent if folder.name == "unet" else folder
     index = read_json(whole / "model_index.json") or {}
     if {"vae", "vqvae"} & index.keys() or any((whole / part).is_dir() for part in ("vae", "vqvae")):
-        raise SdeditError(f"{path} is a latent diffusion pipeline, in the space of an autoencoder; sdedit paints with "
-                          "models of pictures")
+        raise SdeditError(
+            f"{path} is a latent diffusion pipeline, in the space of an autoencoder; sdedit paints with "
+            "models of pictures"
+        )
 
 
 def network_folder(folder: Path) -> Path:

@@ -120,7 +120,7 @@ def config_from_options(file: Path, options: Mapping[str, Any]) -> NetworkConfig
     if middle_groups != groups and (scale_shift or middle_groups is not None):
         raise SdeditError(f"{file} has attn_norm_num_groups {middle_groups!r} beside norm_num_groups {groups!r}")
     if get("time_embedding_dim", None) not in (None, 4 * channels[0]):
-        raise SdeditError(f"{file} has time_embedding_dim {options['time_embedding_dim']!r}, which sdedit does not know")
+        raise SdeditError(f"{file} has a time_embedding_dim of its own, which sdedit does not know")
     convolved = "conv" if get("downsample_padding", 1) == 0 else "conv-centred"
     try:
         return NetworkConfig(
@@ -175,9 +175,7 @@ def training_from_options(file: Path, options: Mapping[str, Any]) -> Training:
         raise SdeditError(f"{file} has prediction_type {str(prediction)[:40]}, which sdedit does not know")
     timesteps = options.get("num_train_timesteps", options.get("timesteps", 1000))
     try:
-        schedule = VPSchedule(
-            _BETAS[betas], timesteps, options.get("beta_start", 1e-4), options.get("beta_end", 0.02)
-        )
+        schedule = VPSchedule(_BETAS[betas], timesteps, options.get("beta_start", 1e-4), options.get("beta_end", 0.02))
     except ValueError as error:
         raise SdeditError(f"{file} has an impossible noise schedule: {error}") from error
     return Training(schedule, _PREDICTIONS[prediction])
@@ -189,9 +187,14 @@ def not_expressible(config: NetworkConfig, preconditioning: VPPreconditioning) -
     same = ("resample_shortcut",) if config.resamples_in_blocks else ()
     if any(getattr(config, name) != family[name] for name in ("skip_rescale", "decoder_attention", *same)):
         return "DDPM++, and no attention after only the last block of a level"
-    if config.resampling == "fir" or config.norm_groups == 0 or (config.input_pyramid, config.output_pyramid) != (
-        "none",
-        "none",
+    if (
+        config.resampling == "fir"
+        or config.norm_groups == 0
+        or (config.input_pyramid, config.output_pyramid)
+        != (
+            "none",
+            "none",
+        )
     ):
         return "network of this kind with image pyramids, filters or groups of its own"
     if config.embedding not in _EMBEDDINGS.values() or config.embedding_unit != config.stem_channels:

@@ -1,7 +1,8 @@
 """Networks that NVlabs published with EDM (`.pkl`): pickles that carry Python source, which is left unread here.
 
-The object under "ema" is a preconditioning (VEPrecond, VPPrecond or EDMPrecond) around a SongUNet, which is NCSN++ with names that
-say where a layer is: `enc.32x32_block0.conv0`. Its pictures are in [-1, 1], so its noise levels are twice those here.
+The object under "ema" is a preconditioning (VEPrecond, VPPrecond or EDMPrecond) around a SongUNet, which is NCSN++ or
+DDPM++ with names that say where a layer is: `enc.32x32_block0.conv0`. Its pictures are in [-1, 1], so its noise levels
+are twice those here.
 """
 
 from __future__ import annotations
@@ -198,7 +199,8 @@ def _preconditioning(
             return EDMPreconditioning(number("sigma_data", 0.5)), VESchedule(0.01, 40.0), [note]
     except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise SdeditError(f"{path} has impossible noise levels: {error}") from error
-    raise SdeditError(f"{path} holds {kind or 'no preconditioning'}; sdedit reads EDM's VEPrecond, VPPrecond and EDMPrecond")
+    known = "EDM's VEPrecond, VPPrecond and EDMPrecond"
+    raise SdeditError(f"{path} holds {kind or 'no preconditioning'}; sdedit reads {known}")
 
 
 def _join(own: str, group: list[Tensor]) -> Tensor:

@@ -194,15 +194,18 @@ def _refuse_conditional(path: Path, tensors: Mapping[str, Tensor]) -> None:
     if "label_emb.weight" in tensors:
         raise SdeditError(f"{path} is a class-conditional model, and sdedit has no classes; use the unconditional one")
     if any(".encoder_kv." in name or ".transformer_blocks." in name for name in tensors):
-        raise SdeditError(f"{path} is conditioned on text or other input, which sdedit does not give; use an "
-                          "unconditional model of pictures")
+        raise SdeditError(
+            f"{path} is conditioned on text or other input, which sdedit does not give; use an "
+            "unconditional model of pictures"
+        )
     channels = tensors[MARK].shape[1] if tensors[MARK].dim() == 4 else 0
     if channels == 6:
         raise SdeditError(f"{path} is an upsampler, conditioned on a small picture; use an unconditional model")
     if channels != 3:
         raise SdeditError(
-            f"{path} takes {channels} channels, as latent and inpainting models do; sdedit paints with models of pictures"
+            f"{path} takes {channels} channels, as latent and inpainting models do; sdedit paints with models of "
+            "pictures alone"
         )
     rows = tensors["out.2.weight"].shape[0] if "out.2.weight" in tensors else 0
     if rows not in (3, 6):
-        raise SdeditError(f"{path} puts out {rows} channels, and not a picture: a classifier, perhaps, or part of a model")
+        raise SdeditError(f"{path} puts out {rows} channels, not a picture: perhaps a classifier, or part of a model")

@@ -53,9 +53,7 @@ class _Module:
     resamples: bool = False  # as does a residual block with a shortcut between equal channels, or DDPM's convolution
 
 
-def read_score_sde(
-    path: Path, content: Any, raw_weights: bool, assumptions: Assumptions = NOTHING
-) -> Checkpoint:
+def read_score_sde(path: Path, content: Any, raw_weights: bool, assumptions: Assumptions = NOTHING) -> Checkpoint:
     """Read what a score_sde_pytorch checkpoint holds.
 
     Args:

@@ -13,7 +13,6 @@ from sdedit.diffusion.layers.conv_group_norm import conv_group_norm
 from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import FIRDown
 
-
 Norm = Callable[..., GroupNormSiLU]  # of (channels, silu=True): GroupNormSiLU, or with other groups and eps
 
 
