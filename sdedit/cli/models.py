@@ -16,10 +16,11 @@ _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line
 
 @click.group(short_help="List, download, inspect, convert and verify models.")
 def models() -> None:
-    """Models by name, by file, by folder, or on the hub as hf:owner/name[@revision].
+    """Models by name, by file, by folder, or on the hub as hf:owner/name[/file][@revision].
 
-    Checkpoints of score_sde_pytorch (.pth), folders of diffusers, pickles of EDM and sdedit's own files are read; which
-    it is follows from the content. Nothing in a file is ever executed.
+    Checkpoints of score_sde_pytorch (.pth), of the official SDEdit and ermongroup/ddim (.ckpt), of guided-diffusion and
+    improved-diffusion (.pt), folders of diffusers, pickles of EDM and sdedit's own files are read; which it is follows
+    from the content. Nothing in a file is ever executed.
     """
 
 
@@ -59,12 +60,23 @@ def pull(model: str, quiet: bool) -> None:
 @_MODEL
 @click.argument("output", type=click.Path(path_type=Path))
 @weights_options
+@click.option("--schedule", type=click.Choice(["linear", "cosine", "continuous"]), help="How beta goes with time.")
+@click.option("--timesteps", type=click.IntRange(2, 100_000), help="T, the number of noise levels.")
+@click.option("--heads", type=click.IntRange(1, 1024), help="Attention heads at every level.")
+@click.option("--head-channels", type=click.IntRange(1, 8192), help="Or the channels of each head.")
+@click.option("--size", type=click.IntRange(8, 4096), help="Height and width of the training pictures, in pixels.")
 @click.option("--overwrite", is_flag=True, help="Replace output that exists.")
 def convert(output: Path, overwrite: bool, **options: Any) -> None:
-    """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers."""
+    """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers.
+
+    Files of variance-preserving weights do not say their noise schedule, attention heads and size; `sdedit models info`
+    shows what is assumed. --schedule to --size overrule that, and OUTPUT says it all.
+    """
     from sdedit.jobs.models import convert_model
 
-    model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
+    names = ("schedule", "timesteps", "heads", "head_channels", "size")
+    known = {name: options.pop(name) for name in names}
+    model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True, **known)
     convert_model(model, output, overwrite)
 
 

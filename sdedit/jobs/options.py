@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdedit.checkpoints.models import BUILT_IN
 from sdedit.errors import SdeditError
@@ -35,18 +35,25 @@ class ModelChoice:
     sigma_max: float | None = None
     offline: bool = False
 
-    def load(self, show_progress: bool) -> ScoreModel:
+    def load(self, show_progress: bool, **known: Any) -> ScoreModel:
         """The model, for a process that is a command's own: it keeps the memory that it frees.
+
+        Args:
+            show_progress: draw a bar on standard error while downloading.
+            known: fields of `Assumptions`, what the user knows better than the guesses about the file.
 
         Raises:
             SdeditError: if there is no such model or device.
         """
+        from sdedit.checkpoints.formats.assumptions import Assumptions
         from sdedit.checkpoints.load import load_model
         from sdedit.diffusion.device import tune_allocator
 
         options = asdict(self)
         tune_allocator()
-        return load_model(options.pop("source"), **options, show_progress=show_progress)
+        return load_model(
+            options.pop("source"), **options, show_progress=show_progress, assumptions=Assumptions(**known)
+        )
 
 
 DEFAULT_MODEL = ModelChoice()

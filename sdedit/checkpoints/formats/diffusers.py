@@ -339,7 +339,9 @@ def export_diffusers(model: ScoreModel, folder: Path) -> None:
         raise SdeditError(f"{model.name} cannot be written for diffusers: UNet2DModel has no {reason}")
     weights: dict[str, Tensor] = {}
     own = model.network.state_dict()
-    for name, group in sources(config, NAMING, lambda _, part: prefix(part)).items():
+    preserving = isinstance(model.preconditioning, VPPreconditioning)
+    place = diffusers_ddpm.place if preserving else prefix
+    for name, group in sources(config, NAMING, lambda _, part: place(part)).items():
         tensor = own[name].detach().float().cpu()
         tensor = tensor[:, :, 0, 0] if name.endswith((".qkv.weight", ".out.weight")) else tensor
         weights |= {theirs: piece.contiguous() for theirs, piece in zip(group, tensor.chunk(len(group)), strict=True)}
@@ -348,31 +350,37 @@ def export_diffusers(model: ScoreModel, folder: Path) -> None:
     scheduler.mkdir(exist_ok=True)
     data = safetensors.torch.save(weights, {"format": "pt"})
     write_atomically(unet / WEIGHTS[0], lambda file: file.write(data))
+    training = _scheduler(model)
     _write_json(unet / "config.json", _configuration(model))
-    _write_json(
-        scheduler / "scheduler_config.json",
-        {
-            "_class_name": "ScoreSdeVeScheduler",
-            "num_train_timesteps": 2000,
-            "sigma_min": model.schedule.sigma_min,
-            "sigma_max": model.schedule.sigma_max,
-            "sampling_eps": 1e-5,
-            "snr": 0.15,
-            "correct_steps": 1,
-        },
-    )
+    _write_json(scheduler / "scheduler_config.json", training)
     _write_json(
         folder / "model_index.json",
         {
-            "_class_name": "ScoreSdeVePipeline",
+            "_class_name": "DDPMPipeline" if preserving else "ScoreSdeVePipeline",
             "unet": ["diffusers", "UNet2DModel"],
-            "scheduler": ["diffusers", "ScoreSdeVeScheduler"],
+            "scheduler": ["diffusers", training["_class_name"]],
         },
     )
+
+
+def _scheduler(model: ScoreModel) -> dict[str, Any]:
+    if isinstance(model.preconditioning, VPPreconditioning):
+        return diffusers_ddpm.scheduler_of(model.preconditioning)
+    return {
+        "_class_name": "ScoreSdeVeScheduler",
+        "num_train_timesteps": 2000,
+        "sigma_min": model.schedule.sigma_min,
+        "sigma_max": model.schedule.sigma_max,
+        "sampling_eps": 1e-5,
+        "snr": 0.15,
+        "correct_steps": 1,
+    }
 
 
 def _not_expressible(model: ScoreModel) -> str:
     config = model.network.config
+    if isinstance(model.preconditioning, VPPreconditioning):
+        return diffusers_ddpm.not_expressible(config, model.preconditioning)
     if model.preconditioning.kind != "ve" or config.embedding != "fourier":
         return f"{model.preconditioning.kind!r} preconditioning, only that of the published models for continuous sigma"
     if config.patch != 1 or config.stem_channels != config.channels[0]:
@@ -390,6 +398,8 @@ def _not_expressible(model: ScoreModel) -> str:
 
 def _configuration(model: ScoreModel) -> dict[str, Any]:
     config = model.network.config
+    if isinstance(model.preconditioning, VPPreconditioning):
+        return diffusers_ddpm.options_of(config, model.native_size)
     attends = ["Attn" if level in config.attention_levels else "" for level in range(config.levels)]
     return {
         "_class_name": "UNet2DModel",
