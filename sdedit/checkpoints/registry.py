@@ -22,8 +22,8 @@ else:
 
 _SIGMA_MIN = 0.01  # of every published model
 _GUESSED_SIZE = 256
-# The default of models that nobody measured: the reverse SDE itself, exact for Gaussians in any number of steps. The
-# churn of the built-in model's default was chosen on that model, which is guided.
+# The default of models that nobody measured: the reverse SDE itself. The churn of the built-in model's default was
+# chosen on that model, which is guided, and with its noise levels.
 UNMEASURED = "er-sde"
 _LARGEST_SIZE = 4096
 

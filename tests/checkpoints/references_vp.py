@@ -26,7 +26,9 @@ def halved_or_doubled(x: Tensor, change: str) -> Tensor:
 def sinusoid(label: Tensor, width: int, cosine_first: bool = False) -> Tensor:
     """DDPM's sines and cosines, the last frequency 1/10000; guided-diffusion's cosines and sines, ending before it."""
     half = width // 2
-    frequencies = torch.exp(-math.log(10000) * torch.arange(half) / (half if cosine_first else half - 1))
+    frequencies = torch.exp(
+        -math.log(10000) * torch.arange(half, device=label.device) / (half if cosine_first else half - 1)
+    )
     sine, cosine = (label[:, None] * frequencies).sin(), (label[:, None] * frequencies).cos()
     return torch.cat([cosine, sine] if cosine_first else [sine, cosine], 1)
 

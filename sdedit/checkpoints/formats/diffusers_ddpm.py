@@ -100,8 +100,10 @@ def config_from_options(file: Path, options: Mapping[str, Any]) -> NetworkConfig
         if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed):
             raise SdeditError(f"{file} has {name} {value!r}, which no network that sdedit runs has")
     channels, down, up = get("block_out_channels", ()), get("down_block_types", _DOWN), get("up_block_types", _UP)
+    if not all(isinstance(row, (list, tuple)) and row for row in (channels, down, up)):
+        raise SdeditError(f"{file} has no list of block_out_channels, down_block_types or up_block_types")
     flip, shift = get("flip_sin_to_cos", True), get("freq_shift", 0)
-    if (flip, shift) not in _EMBEDDINGS:
+    if not isinstance(flip, bool) or not isinstance(shift, (int, float)) or (flip, shift) not in _EMBEDDINGS:
         raise SdeditError(f"{file} has flip_sin_to_cos {flip!r} with freq_shift {shift!r}, which sdedit does not know")
     blocks, attention, in_blocks = [], [], set()
     for level, kinds in enumerate(zip(down, reversed(up), strict=False)):
