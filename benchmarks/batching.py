@@ -15,7 +15,7 @@ import torch
 
 import sdedit
 from sdedit.diffusion.device import tune_allocator
-from sdedit.io.tensors import to_picture
+from sdedit.io.tensors import to_image
 
 batch = int(sys.argv[1]) if len(sys.argv) > 1 else 8
 rounds = int(sys.argv[2]) if len(sys.argv) > 2 else 5
@@ -27,7 +27,7 @@ with tempfile.TemporaryDirectory() as folder:
     generator = torch.Generator().manual_seed(0)
     for number in range(16):
         blocks = torch.rand(3, 4, 4, generator=generator).repeat_interleave(32, 1).repeat_interleave(32, 2)
-        to_picture(blocks).save(guides / f"{number:02}.png")
+        to_image(blocks).save(guides / f"{number:02}.png")
 
     def seconds(at_once: int) -> float:
         with tempfile.TemporaryDirectory() as out:

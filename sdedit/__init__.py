@@ -1,4 +1,4 @@
-"""SDEdit with variance-exploding score models: rough colour strokes in, realistic pictures out.
+"""SDEdit with variance-exploding score models: rough colour strokes in, realistic images out.
 
 Meng et al. 2021 (arXiv 2108.01073). One folder for each kind of data, the upper ones importing the lower only:
 

@@ -12,13 +12,13 @@ class SdeditError(Exception):
 
 
 class SomeFailedError(SdeditError):
-    """Some pictures of many could not be painted, and the others are there."""
+    """Some images of many could not be painted, and the others are there."""
 
     code = 3
 
 
 class InterruptedWorkError(SdeditError):
-    """Work that a signal ended in good order; `code` is the exit code that says so."""
+    """Interrupted by a signal after a clean shutdown; `code` is the exit code that says so."""
 
     def __init__(self, sentence: str, code: int) -> None:
         super().__init__(sentence)

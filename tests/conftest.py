@@ -70,9 +70,9 @@ def sdedit(tmp_path: Path) -> Command:
 
     def run(*arguments: object, stdin: bytes = b"", **options: object) -> subprocess.CompletedProcess:
         environment = {**os.environ, **options.pop("env", {})}  # type: ignore[dict-item]
-        words = [SDEDIT, *map(str, arguments)]
+        argv = [SDEDIT, *map(str, arguments)]
         return subprocess.run(
-            words, input=stdin, capture_output=True, cwd=tmp_path, env=environment, check=False, timeout=300, **options
+            argv, input=stdin, capture_output=True, cwd=tmp_path, env=environment, check=False, timeout=300, **options
         )
 
     return run

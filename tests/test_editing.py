@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from sdedit.checkpoints.load import load_model
-from sdedit.diffusion.algorithms import edit, start_levels, synthesise
+from sdedit.diffusion.algorithms import inpaint, start_levels, synthesise
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import SAMPLERS
 from sdedit.diffusion.schedule import VESchedule
@@ -90,14 +90,14 @@ def _run_unclamped(model: ScoreModel, source: Tensor, mask: Tensor, levels: Tens
     """The last D, before values are clamped to [0, 1], which would change the moments."""
     last: list[Tensor] = []
     generator = torch.Generator().manual_seed(0)
-    edit(model, source, mask, levels, generator, sampler, on_step=lambda step: last.append(step.denoised))
+    inpaint(model, source, mask, levels, generator, sampler, on_step=lambda step: last.append(step.denoised))
     return last[-1]
 
 
 def test_kept_pixels_are_the_source_exactly(tiny_model: ScoreModel) -> None:
     source = torch.rand(2, 3, 13, 18)
     mask = half_mask(13, 18).repeat(2, 1, 1, 1)
-    edited = edit(tiny_model, source, mask, tiny_model.schedule.sigmas(0.6, 5), torch.Generator().manual_seed(0))
+    edited = inpaint(tiny_model, source, mask, tiny_model.schedule.sigmas(0.6, 5), torch.Generator().manual_seed(0))
     kept = mask[:, 0] == 0
     assert torch.equal(edited.movedim(1, -1)[kept], source.movedim(1, -1)[kept])
     assert (edited - source).abs()[..., :9].mean() > 0.01
@@ -107,7 +107,7 @@ def test_kept_pixels_have_fresh_noise_of_the_level_just_reached(gaussian: ScoreM
     source = torch.full((1, 3, 100, 200), 0.3)
     seen: list[Step] = []
     levels = gaussian.schedule.sigmas(0.6, 8)
-    edit(gaussian, source, half_mask(100, 200), levels, torch.Generator().manual_seed(0), on_step=seen.append)
+    inpaint(gaussian, source, half_mask(100, 200), levels, torch.Generator().manual_seed(0), on_step=seen.append)
     noises = [(step.x - source)[..., 100:] / step.sigma for step in seen]
     for noise in noises:
         assert float(noise.mean()) == pytest.approx(0, abs=0.02)
@@ -123,7 +123,7 @@ def test_grey_pixels_start_at_their_own_t0(gaussian: ScoreModel, m: float) -> No
     mask = torch.where(half_mask(100, 200) == 1, 1.0, m)
     levels = gaussian.schedule.sigmas(0.6, 12)
     seen: list[Step] = []
-    edit(gaussian, source, mask, levels, torch.Generator().manual_seed(0), on_step=seen.append)
+    inpaint(gaussian, source, mask, levels, torch.Generator().manual_seed(0), on_step=seen.append)
     start = gaussian.schedule.sigma(m * 0.6)
     kept = [abs(float(e.x[..., 100:].mean()) - 0.9) < 4 * e.sigma / math.sqrt(30_000) for e in seen]
     assert kept == [e.sigma >= levels[0] or e.sigma > start for e in seen]
@@ -136,7 +136,7 @@ def test_the_built_in_model_keeps_and_starts_where_the_mask_says() -> None:
     mask = torch.cat([torch.full((1, 1, 61, 32), value) for value in (0.0, 0.5, 1.0)], dim=3)
     levels = model.schedule.sigmas(0.6, 8)
     seen: list[Step] = []
-    edited = edit(model, source, mask, levels, torch.Generator().manual_seed(0), "ancestral", on_step=seen.append)
+    edited = inpaint(model, source, mask, levels, torch.Generator().manual_seed(0), "ancestral", on_step=seen.append)
     assert torch.equal(edited[..., :32], source[..., :32])
     assert (edited - source).abs()[..., 32:64].mean() > 0.01
     assert (edited - source).abs()[..., 64:].mean() > 0.05
@@ -168,7 +168,7 @@ def test_start_levels() -> None:
 @pytest.mark.parametrize("repeats", [1, 2])
 def test_a_white_mask_is_synthesis(tiny_model: ScoreModel, repeats: int) -> None:
     source, levels = torch.rand(1, 3, 13, 18), tiny_model.schedule.sigmas(0.5, 5)
-    edited = edit(
+    edited = inpaint(
         tiny_model, source, torch.ones(1, 1, 13, 18), levels, torch.Generator().manual_seed(3), "dpm-2m-sde", repeats
     )
     painted = synthesise(tiny_model, source, levels, torch.Generator().manual_seed(3), "dpm-2m-sde", repeats)
@@ -178,9 +178,9 @@ def test_a_white_mask_is_synthesis(tiny_model: ScoreModel, repeats: int) -> None
 def test_repeats_start_from_the_result_and_keep_what_is_kept(tiny_model: ScoreModel) -> None:
     source, mask, levels = torch.rand(1, 3, 16, 16), half_mask(16, 16), tiny_model.schedule.sigmas(0.4, 4)
     seen: list[Step] = []
-    edited = edit(tiny_model, source, mask, levels, torch.Generator().manual_seed(0), repeats=2, on_step=seen.append)
+    edited = inpaint(tiny_model, source, mask, levels, torch.Generator().manual_seed(0), repeats=2, on_step=seen.append)
     assert len(seen) == 8
-    again = (seen[4].x - seen[3].d)[..., :8] / seen[4].sigma  # the free half: noise on the first result
+    again = (seen[4].x - seen[3].denoised)[..., :8] / seen[4].sigma  # the free half: noise on the first result
     assert float(again.std()) == pytest.approx(1, rel=0.1)
     assert torch.equal(edited[..., 8:], source[..., 8:])
 
@@ -197,4 +197,4 @@ def test_repeats_start_from_the_result_and_keep_what_is_kept(tiny_model: ScoreMo
 )
 def test_masks_that_do_not_fit(tiny_model: ScoreModel, mask: Tensor, words: str) -> None:
     with pytest.raises(ValueError, match=words):
-        edit(tiny_model, torch.rand(1, 3, 16, 16), mask, tiny_model.schedule.sigmas(0.5, 2), torch.Generator())
+        inpaint(tiny_model, torch.rand(1, 3, 16, 16), mask, tiny_model.schedule.sigmas(0.5, 2), torch.Generator())

@@ -14,7 +14,7 @@ from conftest import blocks_picture
 from PIL import Image, ImageCms
 
 from sdedit.errors import SdeditError
-from sdedit.io.images import fit_guide, open_picture, working_size
+from sdedit.io.images import fit_guide, open_image, working_size
 
 
 def encoded(picture: Image.Image, kind: str, **options: object) -> io.BytesIO:
@@ -25,7 +25,7 @@ def encoded(picture: Image.Image, kind: str, **options: object) -> io.BytesIO:
 
 
 def read(file: io.BytesIO, background: str = "white") -> np.ndarray:
-    picture = open_picture(file, "it", background)
+    picture = open_image(file, "it", background)
     assert picture.mode == "RGB"
     return np.asarray(picture).astype(int)
 
@@ -179,7 +179,7 @@ def flipped() -> bytes:
 )
 def test_damaged_files(make: Callable[[], bytes], words: str) -> None:
     with pytest.raises(SdeditError, match=words):
-        open_picture(io.BytesIO(make()), "it")
+        open_image(io.BytesIO(make()), "it")
 
 
 @pytest.mark.parametrize("side", [14_000, 30_000])
@@ -187,7 +187,7 @@ def test_huge_pictures_are_refused_before_they_are_decoded(side: int, tmp_path: 
     path = tmp_path / "huge.png"
     Image.new("1", (side, side)).save(path)
     with path.open("rb") as file, pytest.raises(SdeditError, match="178 million pixels"):
-        open_picture(file, "it")
+        open_image(file, "it")
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def pairs(*inputs: str, lines: tuple[str, ...] = (), **options: object) -> list[tuple[str, str]]:
     listing = list_guides(inputs, lines, Path("out"), **options)  # type: ignore[arg-type]
-    return [(Path(source.path).as_posix(), source.target) for source in listing.sources]
+    return [(Path(source.path).as_posix(), source.target) for source in listing.guides]
 
 
 def test_a_folder_keeps_its_tree_and_leaves_out_what_is_no_guide(tree: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_folder_keeps_its_tree_and_leaves_out_what_is_no_guide(tree: Path) -> 
 
 def test_output_inside_the_folder_is_not_painted_again(tree: Path) -> None:
     listing = list_guides(["g"], [], Path("g/night"))
-    assert [source.relative for source in listing.sources] == ["a.jpg", "b.png"]
+    assert [source.relative for source in listing.guides] == ["a.jpg", "b.png"]
 
 
 def test_include_and_exclude(tree: Path) -> None:
@@ -96,12 +96,12 @@ def test_nothing_to_paint(tree: Path) -> None:
 
 def test_seeds_depend_on_seed_path_and_variant_only(tree: Path) -> None:
     listing = list_guides(["g"], [], Path("out"), variants=2)
-    items = listing.items(0, 100, 7)
+    items = listing.tasks(0, 100, 7)
     assert [item.output for item in items[:3]] == [Path("out/a-1.png"), Path("out/a-2.png"), Path("out/b-1.png")]
     assert len({item.seed for item in items}) == len(items) == 8
-    alone = list_guides(["g"], [], Path("elsewhere"), variants=3, include=("b.png",)).items(0, 100, 7)
+    alone = list_guides(["g"], [], Path("elsewhere"), variants=3, include=("b.png",)).tasks(0, 100, 7)
     assert [item.seed for item in alone[:2]] == [item.seed for item in items[2:4]]
-    assert listing.items(2, 4, 8)[0].seed != items[2].seed
+    assert listing.tasks(2, 4, 8)[0].seed != items[2].seed
     # Written out: the first 48 bits of SHA-256("7/1/b.png").
     assert seed_of(7, "b.png", 1) == items[3].seed == 0xB04A21233986
     assert seed_of(7, "e\u0301.png", 0) == seed_of(7, "\u00e9.png", 0)

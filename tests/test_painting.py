@@ -50,7 +50,7 @@ def test_every_evaluation_is_reported(tiny_model: ScoreModel) -> None:
     calls: list[Step] = []
     painted = sdedit.paint(tiny_model, torch.rand(3, 16, 16), steps=4, repeats=3, on_step=calls.append)
     assert [call.sigma for call in calls] == 3 * tiny_model.schedule.sigmas(0.5, 4, "karras").tolist()[:-1]
-    assert torch.equal(calls[-1].d[0].clamp(0, 1), painted)
+    assert torch.equal(calls[-1].denoised[0].clamp(0, 1), painted)
 
 
 def test_repeats_perturb_the_last_result(tiny_model: ScoreModel) -> None:

@@ -17,12 +17,12 @@ from sdedit.cli import commands
 from sdedit.errors import SdeditError
 from sdedit.jobs import paint
 from sdedit.jobs.options import PaintOptions
-from sdedit.jobs.replay import replay_picture
+from sdedit.jobs.replay import replay_image
 
 
 def replay(picture: Path, guide: Path | None = None, model: Path | None = None, output: Path | None = None) -> Path:
     words = [None if word is None else str(word) for word in (guide, output, model)]
-    (result,) = replay_picture(picture, *words, None, False, True, None, False)
+    (result,) = replay_image(picture, *words, None, False, True, None, False)
     return Path(result.output)
 
 

@@ -68,8 +68,8 @@ def test_edit_keeps_what_it_should_and_carries_a_recipe(sdedit: Command, quick: 
         changed = (np.asarray(edited) != np.asarray(photo)).any(axis=2)
         assert not changed[kept].any()
         assert changed[~kept].mean() > 0.8
-    with Image.open(pictures / "film.gif") as film:
-        assert film.n_frames == 7  # type: ignore[attr-defined]  # guide, 3 there, 2 more back, result
+    with Image.open(pictures / "film.gif") as animation:
+        assert animation.n_frames == 7  # type: ignore[attr-defined]  # guide, 3 there, 2 more back, result
 
 
 @pytest.mark.parametrize(("mode", "size"), [("L", (201, 139)), ("RGB", (97, 160)), ("RGBA", (150, 211))])
@@ -121,8 +121,8 @@ def test_composite_with_variants_and_a_film(sdedit: Command, quick: list[str], p
     assert (first[:, 30:] == photo[:, 30:]).all()
     assert (first[22:30, :10] != photo[22:30, :10]).any()
     assert (first != second).any()
-    with Image.open(pictures / "film.webp") as film:
-        assert film.n_frames == 6  # type: ignore[attr-defined]  # guide, 2 there, 2 back, result
+    with Image.open(pictures / "film.webp") as animation:
+        assert animation.n_frames == 6  # type: ignore[attr-defined]  # guide, 2 there, 2 back, result
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from PIL import Image, ImageCms, ImageDraw
 
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.source_image import as_source
-from sdedit.pipelines.crop import region_box
+from sdedit.io.source_image import SourceImage
+from sdedit.pipelines.crop import crop_box
 from sdedit.pipelines.edit import composite, edit
-from sdedit.pipelines.mask import fade, find_strokes, grow
+from sdedit.pipelines.mask import feather, find_strokes, grow
 
 
 def photo(mode: str = "RGB", width: int = 101, height: int = 67) -> Image.Image:
@@ -109,16 +109,16 @@ def test_masks_grow_and_fade() -> None:
     assert set(grown[grown > 0].tolist()) == {0.5}
     square = np.zeros((41, 41), np.float32)
     square[10:31, 10:31] = 1
-    weights = fade(square, 5)
+    weights = feather(square, 5)
     assert (weights[square == 0] == 0).all()
     assert (weights[15:26, 15:26] == 1).all()
     assert (np.diff(weights[20, 9:16]) > 0).all()
-    assert (fade(np.ones((5, 5)), 3) == 1).all()
+    assert (feather(np.ones((5, 5)), 3) == 1).all()
 
 
 @pytest.mark.parametrize("box", [(0, 0, 5, 5), (990, 700, 1000, 750), (10, 10, 900, 20), (0, 0, 1000, 750)])
 def test_regions_hold_the_mask_and_stay_inside(box: tuple[int, int, int, int]) -> None:
-    left, top, right, bottom = region_box(box, (1000, 750), 0.5, 128)
+    left, top, right, bottom = crop_box(box, (1000, 750), 0.5, 128)
     assert 0 <= left <= box[0]
     assert 0 <= top <= box[1]
     assert box[2] <= right <= 1000
@@ -150,11 +150,11 @@ def test_colours_go_through_the_profile_and_back(tiny_model: ScoreModel) -> None
     """At next to no noise an edit changes next to nothing, also where the source's numbers mean other colours."""
     picture = photo("RGB", 40, 30)
     profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB"))
-    assert as_source(picture).profile is None
+    assert SourceImage.from_image(picture).profile is None
     picture.info["icc_profile"] = profile.tobytes()
-    assert as_source(picture).profile is None  # no colours can be converted to RGB numbers with this one
+    assert SourceImage.from_image(picture).profile is None  # no colours can be converted to RGB numbers with this one
     picture.info["icc_profile"] = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    source = as_source(picture)
+    source = SourceImage.from_image(picture)
     assert source.profile is not None
     there_and_back = source.from_srgb(source.srgb((0, 0, 40, 30), source.colours()))
     assert np.abs(there_and_back.astype(int) - source.colours()).max() <= 2

@@ -29,7 +29,7 @@ class Checkpoint:
         preconditioning: how the network becomes a denoiser; None for the published models' own.
         schedule: sigma(t) of its SDE; None if the file does not say.
         num_scales: N, the number of noise levels it was trained at, for networks that take their index; None if unsaid.
-        native_size: height and width of its training pictures, in pixels; None if the file does not say.
+        native_size: height and width of its training images, in pixels; None if the file does not say.
         card: what is known of it: name, domain, licence, which weights.
         notes: sentences about what the file does not say and was assumed.
     """
@@ -49,7 +49,7 @@ def build_model(checkpoint: Checkpoint, sha256: str) -> ScoreModel:
     """A model with its own float32 copy of the weights, so that the file may change or go afterwards.
 
     Args:
-        checkpoint: with everything known, as from `settle`.
+        checkpoint: with everything known, as from `complete`.
         sha256: of the file.
 
     Raises:

@@ -27,7 +27,7 @@ Fetch = Callable[[str], Path | None]
 
 
 @dataclass(frozen=True)
-class Source:
+class ModelFile:
     """A model's file or folder, and the published model it was asked for as, if it was asked for by name."""
 
     path: Path
@@ -39,7 +39,7 @@ def built_in_models() -> dict[str, Path]:
     return {file.stem: file for file in sorted(FOLDER.glob("*.safetensors"))}
 
 
-def find_model(name: str, offline: bool = False, show_progress: bool = False) -> Source:
+def find_model(name: str, offline: bool = False, show_progress: bool = False) -> ModelFile:
     """Find a model by name, hub place or path, and download it if it is not here yet.
 
     A name is taken before a path: write ./church for a folder of that name.
@@ -49,27 +49,29 @@ def find_model(name: str, offline: bool = False, show_progress: bool = False) ->
     """
     built_in, published = built_in_models(), published_models()
     if name in built_in:
-        return Source(built_in[name])
+        return ModelFile(built_in[name])
     if model := published.get(name):
         if not model.hub:
             raise SdeditError(
                 f"{name} cannot be downloaded by name; get it from {model.page} and name the file instead"
             )
-        return Source(_download(model.hub, None, offline, show_progress), model)
+        return ModelFile(_download(model.hub, None, offline, show_progress), model)
     if match := _PLACE.fullmatch(name):
         repository = match["repository"]
         known = next((model for model in published.values() if model.hub == repository), None)
         file = match["file"]
         if file and not all(re.fullmatch(r"[\w-][\w.-]*", part) for part in file.split("/")):
             raise SdeditError(f"{name} names no file of a repository; write hf:owner/name/file")
-        return Source(_download(repository, match["revision"], offline, show_progress, file), None if file else known)
+        return ModelFile(
+            _download(repository, match["revision"], offline, show_progress, file), None if file else known
+        )
     if name.startswith(HUB):
         raise SdeditError(
             f"{name} is no place on the hub; write hf:owner/name, hf:owner/name/file or hf:owner/name@revision"
         )
     path = Path(name)
     if path.exists():
-        return Source(path)
+        return ModelFile(path)
     close = difflib.get_close_matches(name, [*built_in, *published], n=1)
     hint = f"did you mean {close[0]}?" if close else "sdedit models list shows the names"
     raise SdeditError(f"there is no model, file or folder {name}; {hint}")

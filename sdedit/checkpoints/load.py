@@ -15,9 +15,9 @@ from sdedit.checkpoints.formats.detect import detect
 from sdedit.checkpoints.formats.edm import read_edm
 from sdedit.checkpoints.formats.native import is_native, read_native
 from sdedit.checkpoints.formats.pickles import read_pickle
-from sdedit.checkpoints.hub import Source, find_model, verify_download
+from sdedit.checkpoints.hub import ModelFile, find_model, verify_download
 from sdedit.checkpoints.models import BUILT_IN
-from sdedit.checkpoints.registry import UNMEASURED, settle
+from sdedit.checkpoints.registry import UNMEASURED, complete
 from sdedit.diffusion.device import compile_network, find_device, find_dtype
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
@@ -43,9 +43,9 @@ def load_model(
         device: "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if there is one.
         precision: "fp32", "bf16", "fp16", or "auto" for bf16 where the device is fast at it. The noise embedding, the
             sampler's state and the denoiser's output are float32 either way.
-        compile: run the network by torch.compile, for each size of picture, instead of its own kernels.
+        compile: run the network by torch.compile, for each size of image, instead of its own kernels.
         raw_weights: take the network as it stood at the end of training instead of its moving average.
-        sigma_max: highest noise level of the schedule, for pictures in [0, 1]; None for the model's own.
+        sigma_max: highest noise level of the schedule, for images in [0, 1]; None for the model's own.
         offline: use only what has been downloaded before.
         show_progress: draw a bar on standard error while downloading.
         assumptions: what to take, instead of a guess, for what a file of weights alone does not say.
@@ -58,7 +58,7 @@ def load_model(
     dtype = find_dtype(target, precision)
     source = find_model(str(name_or_path), offline, show_progress)
     sha256 = verified_checksum(source)
-    checkpoint = settle(read_checkpoint(source.path, raw_weights, assumptions), source.published, sigma_max)
+    checkpoint = complete(read_checkpoint(source.path, raw_weights, assumptions), source.published, sigma_max)
     model = build_model(checkpoint, sha256)
     model.network.cast_body(dtype)
     model.network.to(target).to(memory_format=torch.channels_last)
@@ -124,7 +124,7 @@ def _checked(checkpoint: Checkpoint, raw_weights: bool) -> Checkpoint:
     return checkpoint
 
 
-def verified_checksum(source: Source) -> str:
+def verified_checksum(source: ModelFile) -> str:
     """SHA-256 of the file of weights; of the checksums of its parts, one a line, where it comes in parts.
 
     Raises:

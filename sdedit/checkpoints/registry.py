@@ -30,7 +30,7 @@ _LARGEST_SIZE = 4096
 
 @dataclass(frozen=True)
 class PublishedModel:
-    """One file of checkpoints/models. Sizes in pixels, noise levels for pictures in [0, 1]."""
+    """One file of checkpoints/models. Sizes in pixels, noise levels for images in [0, 1]."""
 
     name: str
     domain: str
@@ -59,7 +59,7 @@ def published_models() -> dict[str, PublishedModel]:
     return {model.name: model for model in sorted(models, key=lambda model: (-model.size, model.name))}
 
 
-def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: float | None) -> Checkpoint:
+def complete(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: float | None) -> Checkpoint:
     """Complete what a reader found: schedule, native size, preconditioning and card; each assumption becomes a note.
 
     Args:
@@ -71,8 +71,8 @@ def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: 
         SdeditError: if sigma_max or the native size cannot be found or cannot be.
     """
     twins = [published] if published else _twins(checkpoint)
-    _settle_size(checkpoint, twins)
-    _settle_card(checkpoint, published)
+    _complete_size(checkpoint, twins)
+    _complete_card(checkpoint, published)
     if isinstance(checkpoint.schedule, VPSchedule):
         highest = checkpoint.schedule.sigma_max
         if sigma_max is not None and not math.isclose(sigma_max, highest, rel_tol=1e-6):
@@ -84,7 +84,7 @@ def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: 
             checkpoint.notes.append("the file does not say whether its weights are a moving average")
         return checkpoint
     in_file = checkpoint.schedule
-    checkpoint.schedule = _settled_schedule(checkpoint, published, twins, sigma_max)
+    checkpoint.schedule = _completed_schedule(checkpoint, published, twins, sigma_max)
     if checkpoint.preconditioning is None and checkpoint.config.embedding == "fourier":
         checkpoint.preconditioning = VEPreconditioning()
     elif checkpoint.preconditioning is None:
@@ -98,7 +98,7 @@ def settle(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max: 
     return checkpoint
 
 
-def _settle_card(checkpoint: Checkpoint, published: PublishedModel | None) -> None:
+def _complete_card(checkpoint: Checkpoint, published: PublishedModel | None) -> None:
     if published:
         about = {name: getattr(published, name) for name in ("name", "domain", "licence", "sampler")}
         about |= {"weights": "EMA" if published.ema else "raw"}
@@ -119,7 +119,7 @@ def _twins(checkpoint: Checkpoint) -> list[PublishedModel]:
     return [model for model in published_models().values() if model.parameters == count and size in (None, model.size)]
 
 
-def _settle_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
+def _complete_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
     if checkpoint.native_size is None:
         checkpoint.native_size = twins[0].size if twins else _GUESSED_SIZE
         checkpoint.notes.append(f"the file does not say its native size; {checkpoint.native_size} px is assumed")
@@ -127,7 +127,7 @@ def _settle_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
         raise SdeditError(f"{checkpoint.file} has an impossible native size, {checkpoint.native_size} px")
 
 
-def _settled_schedule(
+def _completed_schedule(
     checkpoint: Checkpoint, published: PublishedModel | None, twins: list[PublishedModel], sigma_max: float | None
 ) -> Schedule:
     found = checkpoint.schedule

@@ -13,7 +13,9 @@ from sdedit.cli.output import print_table, say
 @click.command(short_help="Measure how fast a model is on this machine.")
 @click.option("--size", type=click.IntRange(8, 4096), help="Height and width in pixels. [default: the model's own]")
 @click.option("--batch", type=click.IntRange(1, 1024), default=1, show_default=True, help="Pictures in an evaluation.")
-@click.option("--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Medians are of so many.")
+@click.option(
+    "--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Evaluations to take the median of."
+)
 @click.option("--diffusers", is_flag=True, help="Compare with diffusers' UNet2DModel on the same weights, interleaved.")
 @model_options
 @click.option("--json", "as_json", is_flag=True, help="Print a line of JSON for each contestant.")

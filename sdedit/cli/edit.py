@@ -164,11 +164,11 @@ def _run(task: str, default_t0: float, quiet: bool, as_json: bool, **options: An
     if options["output"] == "-" and (options["variants"] > 1 or as_json):
         raise click.UsageError("standard output takes one picture; name a file with --output.")
 
-    from sdedit.jobs.edit import RetouchJob, run_retouch_job
+    from sdedit.jobs.edit import EditJob, run_edit_job
 
     say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
-    for result in run_retouch_job(
-        RetouchJob(task=task, model=model, sampling=sampling, **options), say, show_progress=not quiet
+    for result in run_edit_job(
+        EditJob(task=task, model=model, sampling=sampling, **options), say, show_progress=not quiet
     ):
         if as_json:
             click.echo(result.to_json())

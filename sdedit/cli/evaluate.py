@@ -32,7 +32,7 @@ _PLACE = click.Path(path_type=Path)
     help="What KID compares: Inception, as in the paper, downloaded at first use; or EfficientNet-Lite0, which needs "
     "no download. The values of the two cannot be compared.",
 )
-@click.option("--limit", type=click.IntRange(1), help="Paint at most so many of the guides, evenly spread over all.")
+@click.option("--limit", metavar="N", type=click.IntRange(1), help="Use at most N guides, evenly spaced.")
 @click.option("-o", "--output", default="evaluation.csv", show_default=True, help="Table to write, a .csv file.")
 @click.option("--plot", is_flag=True, help="Also plot both over t0, as OUTPUT with .png.")
 @click.option(

@@ -10,7 +10,7 @@ import click
 
 from sdedit.cli.types import Sigma
 from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, GRIDS, PRESETS, SamplingChoice
-from sdedit.jobs.options import ModelChoice
+from sdedit.jobs.options import ModelOptions
 
 
 def sampling_options(command: Callable[..., Any]) -> Callable[..., Any]:
@@ -82,17 +82,17 @@ def take_sampling(options: dict[str, Any]) -> SamplingChoice:
         raise click.UsageError(f"{error}.") from error
 
 
-def take_model(options: dict[str, Any]) -> ModelChoice:
+def take_model(options: dict[str, Any]) -> ModelOptions:
     """Take the model options out of a command's options."""
     source = options.pop("model")
-    names = [field.name for field in fields(ModelChoice) if field.name in options]
-    return ModelChoice(source, **{name: options.pop(name) for name in names})
+    names = [field.name for field in fields(ModelOptions) if field.name in options]
+    return ModelOptions(source, **{name: options.pop(name) for name in names})
 
 
 def seed_option(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add --seed."""
     return click.option(
-        "--seed", type=click.IntRange(0, 2**63 - 10_001), help="Of the noise. [default: drawn, and said]"
+        "--seed", type=click.IntRange(0, 2**63 - 10_001), help="Seed of the noise. [default: random; printed]"
     )(command)
 
 
@@ -101,7 +101,7 @@ def model_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return _add(
         command,
         click.option(
-            "--model", default=ModelChoice.source, show_default=True, help="Name of a model, or a checkpoint file."
+            "--model", default=ModelOptions.source, show_default=True, help="Name of a model, or a checkpoint file."
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
         click.option(
@@ -142,7 +142,7 @@ def animation_options(command: Callable[..., Any]) -> Callable[..., Any]:
             type=click.Choice(["x", "D"]),
             default="x",
             show_default=True,
-            help="What is shown on the way back: the noised state x, or D(x; sigma), the picture expected behind it.",
+            help="What is shown on the way back: the noised state x, or the denoised image D(x; sigma).",
         ),
     )
 

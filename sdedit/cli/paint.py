@@ -65,7 +65,7 @@ from sdedit.cli.types import T0, Colour, Shard, Sigma, Size
 @click.option(
     "--seed",
     type=click.IntRange(0, 2**63 - 10_001),
-    help="Of the noise; in a folder each picture derives its own from it and its path. [default: drawn, and said]",
+    help="Seed of the noise; in a folder each picture derives its own from it and its path. [default: random; printed]",
 )
 @click.option(
     "--batch",

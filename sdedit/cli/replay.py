@@ -37,8 +37,8 @@ def replay(
     if output == "-" and as_json:
         raise click.UsageError("standard output takes one picture; name a file with --output.")
 
-    from sdedit.jobs.replay import replay_picture
+    from sdedit.jobs.replay import replay_image
 
-    tell = None if quiet else say
-    results = replay_picture(picture, guide, output, model, device, offline, overwrite, tell, show_progress=not quiet)
+    log = None if quiet else say
+    results = replay_image(picture, guide, output, model, device, offline, overwrite, log, show_progress=not quiet)
     print_results(results, as_json, "nothing was written")

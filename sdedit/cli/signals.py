@@ -1,4 +1,4 @@
-"""SIGTERM like Ctrl-C: an exception in the main thread, so that everything is left in good order."""
+"""SIGTERM like Ctrl-C: interrupted by a signal after a clean shutdown, through an exception in the main thread."""
 
 from __future__ import annotations
 

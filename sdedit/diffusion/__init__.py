@@ -1,4 +1,4 @@
-"""Tensors in, tensors out, (B, 3, H, W): knows no files and no pictures.
+"""Tensors in, tensors out, (B, 3, H, W): knows no files and no images.
 
 schedule        sigma(t), and the noise levels of a run
 samplers        each sampler's coefficients, and presets; needs no torch

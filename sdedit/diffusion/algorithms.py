@@ -42,7 +42,7 @@ def synthesise(
         guide: (B, 3, H, W) float32 in [0, 1], of any height and width; the edges are repeated to the next multiple
             the network takes, and cut off again.
         sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.sigmas`.
-        generator: source of the noise, one for the batch or one per picture.
+        generator: source of the noise, one for the batch or one per image.
         sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`.
         repeats: K, how often the result is perturbed and denoised; more is more realistic and less faithful.
         on_step: called after each of the network evaluations, with the state at the padded size.
@@ -63,7 +63,7 @@ def synthesise(
 
 
 @torch.inference_mode()
-def edit(
+def inpaint(
     model: Denoiser,
     source: Tensor,
     mask: Tensor,
@@ -84,7 +84,7 @@ def edit(
 
     Args:
         model: the denoiser, such as a score model.
-        source: (B, 3, H, W) float32 in [0, 1], the picture with strokes or pasted parts on it.
+        source: (B, 3, H, W) float32 in [0, 1], the image with strokes or pasted parts on it.
         mask: (B, 1, H, W) in [0, 1]; 1 may change fully, 0 is kept.
         sigmas: (steps + 1,) noise levels from sigma(t0) down to 0, as from `model.schedule.sigmas`.
         generator: as in `synthesise`, like the rest; with repeats, a grey pixel starts again from what it has become.
@@ -128,9 +128,9 @@ def start_levels(schedule: Schedule, mask: Tensor, sigma: float) -> Tensor:
     return torch.where(mask == 1, sigma, schedule.sigma(times))
 
 
-def pad(picture: Tensor, model: Denoiser) -> Tensor:
+def pad(image: Tensor, model: Denoiser) -> Tensor:
     """Repeat the edges to the next multiple of pixels the network takes; on the model's device."""
-    height, width = picture.shape[-2:]
+    height, width = image.shape[-2:]
     multiple = model.size_multiple
-    picture = picture.to(model.device, torch.float32)
-    return F.pad(picture, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    image = image.to(model.device, torch.float32)
+    return F.pad(image, (0, -width % multiple, 0, -height % multiple), mode="replicate")

@@ -1,4 +1,4 @@
-"""Pictures larger than the model's native size, painted coarse to fine.
+"""Images larger than the model's native size, painted coarse to fine.
 
 A score model knows scenes at the size it was trained at. On a larger canvas one pass sees no further than before: rocks
 come out as gravel, and the layout stays that of flat strokes. So the guide is painted at the native size first; the
@@ -32,14 +32,14 @@ _CLOSE = 0.1  # octaves above the native size that need no pass of their own
 
 
 class SizedDenoiser(Denoiser, Protocol):
-    """A denoiser that was trained on pictures of one height and width, in pixels."""
+    """A denoiser that was trained on images of one height and width, in pixels."""
 
     @property
     def native_size(self) -> int: ...
 
 
 def pass_count(shorter_side: int, native_size: int) -> int:
-    """How many passes a picture takes by default: one at the native size, and one for each doubling from there."""
+    """How many passes an image takes by default: one at the native size, and one for each doubling from there."""
     return 1 + max(0, math.ceil(math.log2(shorter_side / native_size) - _CLOSE))
 
 
@@ -78,7 +78,7 @@ def synthesise_coarse_to_fine(
         guide: (B, 3, H, W) float32 in [0, 1].
         t0: start time of the first pass, in (0, 1]; for each further one see `repaint_time`.
         sampling: how the reverse SDE is solved; see `sampling_in_passes`.
-        generator: source of the noise, one for the batch or one per picture.
+        generator: source of the noise, one for the batch or one per image.
         repeats: K of Algorithm 2, in each pass.
         passes: at so many sizes, their shorter sides in a geometric row from the native size; None is `pass_count`.
             One pass is at full size.
@@ -124,5 +124,5 @@ def _coarse_sizes(height: int, width: int, model: SizedDenoiser, passes: int) ->
     return [(shrunk(height, number), shrunk(width, number)) for number in range(passes - 1)]
 
 
-def _resize(pictures: Tensor, size: tuple[int, int]) -> Tensor:
-    return F.interpolate(pictures, size, mode="bicubic", align_corners=False, antialias=True)
+def _resize(images: Tensor, size: tuple[int, int]) -> Tensor:
+    return F.interpolate(images, size, mode="bicubic", align_corners=False, antialias=True)

@@ -1,6 +1,6 @@
 """Evaluations on a GPU as CUDA graphs: all kernels of one are launched at once.
 
-Launched one by one from Python they take longer to launch than to run, unless pictures are large or many.
+Launched one by one from Python they take longer to launch than to run, unless images are large or many.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ class _Graph(NamedTuple):
     x: Tensor
     sigma: Tensor
     d: Tensor
-    weight: Tensor  # keeps the memory of the network the graph reads, so that no other can come to lie there
+    weight: Tensor  # the network's: holds a reference so that the address cannot be reused
 
 
 class CUDAGraphCache:

@@ -1,6 +1,6 @@
-"""Preconditioning: how a network F becomes a denoiser D(x; sigma), the best guess of the clean picture.
+"""Preconditioning: how a network F becomes a denoiser D(x; sigma), the best guess of the clean image.
 
-Karras et al. 2022 (EDM, arXiv 2206.00364), table 1. Here x = picture + sigma z with pictures in [0, 1]; the networks
+Karras et al. 2022 (EDM, arXiv 2206.00364), table 1. Here x = image + sigma z with images in [0, 1]; the networks
 themselves work on [-1, 1], where the same noise has level 2 sigma.
 """
 
@@ -19,7 +19,7 @@ class Preconditioning(Protocol):
     kind: ClassVar[str]
 
     def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
-        """D(x; sigma) in float32 for x (B, C, H, W) and sigma (B,), or (1,) for a level all pictures share."""
+        """D(x; sigma) in float32 for x (B, C, H, W) and sigma (B,), or (1,) for a level all images share."""
         ...
 
 
@@ -60,7 +60,7 @@ class VEIndexPreconditioning:
 class EDMPreconditioning:
     """D = c_skip x + c_out F(c_in x; ln(sigma) / 4) on [-1, 1], inputs and targets of unit variance at every sigma.
 
-    sigma_data is the standard deviation of the training pictures on [-1, 1].
+    sigma_data is the standard deviation of the training images on [-1, 1].
     """
 
     kind: ClassVar[str] = "edm"

@@ -1,4 +1,4 @@
-"""The sampling loop: the reverse-time SDE, step by step, from a noised picture to a clean one."""
+"""The sampling loop: the reverse-time SDE, step by step, from a noised image to a clean one."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def gaussian_noise(like: Tensor, generator: Generators) -> Tensor:
     """z ~ N(0, I) of the shape and device of `like` (B, C, H, W).
 
     Drawn on the generator's own device, so that a CPU generator gives the same noise whatever device the network is
-    on. With one generator per picture, a picture's noise does not depend on the batch it is in.
+    on. With one generator per image, an image's noise does not depend on the batch it is in.
     """
     if isinstance(generator, torch.Generator):
         return torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
@@ -67,7 +67,7 @@ def sample(
         denoise: D(x; sigma); called once for each step, by `heun` twice but for the last.
         x: (B, C, H, W) float32, at noise level sigmas[0].
         sigmas: (steps + 1,) float64, falling noise levels in units of x, the last one 0.
-        generator: source of the noise, one for the batch or one per picture; or a function of (x, s, s_next) that
+        generator: source of the noise, one for the batch or one per image; or a function of (x, s, s_next) that
             gives the z of each step.
         sampler: a key of SAMPLERS.
         on_step: called after each network evaluation.

@@ -1,4 +1,4 @@
-"""Samplers of the reverse-time SDE: from a noised picture to a clean one along given noise levels.
+"""Samplers of the reverse-time SDE: from a noised image to a clean one along given noise levels.
 
 With the denoiser D(x; sigma), each step from a level s to a lower level s' has one form,
 

@@ -71,7 +71,7 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class VESchedule(Schedule):
-    """sigma(t) = sigma_min (sigma_max / sigma_min)^t for t in (0, 1], and sigma(0) = 0. Pictures live in [0, 1].
+    """sigma(t) = sigma_min (sigma_max / sigma_min)^t for t in (0, 1], and sigma(0) = 0. Images live in [0, 1].
 
     Raises:
         ValueError: unless 0 < sigma_min < sigma_max and both are finite.

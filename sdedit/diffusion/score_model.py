@@ -18,12 +18,12 @@ from sdedit.diffusion.schedule import Schedule
 
 @dataclass
 class ScoreModel:
-    """The denoiser D(x; sigma) and the score of noised pictures, x = picture + sigma z, pictures in [0, 1].
+    """The denoiser D(x; sigma) and the score of noised images, x = image + sigma z, images in [0, 1].
 
     Attributes:
         network: the NCSN++ that `preconditioning` turns into a denoiser.
         schedule: sigma(t) of the SDE the network was trained for.
-        native_size: height and width of the pictures it was trained on, in pixels.
+        native_size: height and width of the images it was trained on, in pixels.
         card: what the checkpoint says of itself (name, data, licence, training).
         checksum: SHA-256 of the checkpoint file, in hexadecimal; empty for a model not loaded from a file.
         notes: sentences about what the file did not say and was assumed.
@@ -59,15 +59,15 @@ class ScoreModel:
 
     @property
     def size_multiple(self) -> int:
-        """Heights and widths of pictures are multiples of this many pixels."""
+        """Heights and widths of images are multiples of this many pixels."""
         return self.network.config.size_multiple
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
-        """D(x; sigma), the expected clean picture given the noised one.
+        """D(x; sigma), the expected clean image given the noised one.
 
         Args:
-            x: (B, 3, H, W) float32, pictures in [0, 1] plus noise of level sigma.
-            sigma: (B,) float32, noise levels in units of x, above 0; or (1,), a level all pictures share.
+            x: (B, 3, H, W) float32, images in [0, 1] plus noise of level sigma.
+            sigma: (B,) float32, noise levels in units of x, above 0; or (1,), a level all images share.
 
         Returns:
             (B, 3, H, W) float32.

@@ -1,4 +1,4 @@
-"""How realistic pictures are (KID), and how faithful to their guides (L2): the two axes of SDEdit's figure 3."""
+"""How realistic images are (KID), and how faithful to their guides (L2): the two axes of SDEdit's figure 3."""
 
 from sdedit.evaluation.distances import l2, rmse
 from sdedit.evaluation.features import FEATURES, FeatureExtractor, load_extractor

@@ -39,7 +39,7 @@ def paint_guides(
     seed: int = 0,
     on_step: Callable[[Step], object] = lambda step: None,
 ) -> Tensor:
-    """Paint guides (N, 3, H, W) in batches of 10; picture i has seed + i. Returns (N, 3, H, W) on the CPU."""
+    """Paint guides (N, 3, H, W) in batches of 10; image i has seed + i. Returns (N, 3, H, W) on the CPU."""
     painted = [
         paint(model, batch, t0, **asdict(sampling), seed=seed + first * BATCH, on_step=on_step).to("cpu")
         for first, batch in enumerate(guides.split(BATCH))
@@ -67,7 +67,7 @@ def realism_curve(
         t0s: in (0, 1], or 0 for the guides as they are.
         sampling: how the reverse SDE is solved.
         seed: guide i is painted with seed + i.
-        on_step: called after each network evaluation, which is one of up to 10 pictures.
+        on_step: called after each network evaluation, which is one of up to 10 images.
 
     Raises:
         SdeditError: if there are too few guides or photographs for KID.

@@ -37,14 +37,14 @@ def rmse(painted: Tensor, guides: Tensor) -> Tensor:
 
 @torch.inference_mode()
 def masked_lpips(edited: Tensor, source: Tensor, mask: Tensor) -> Tensor:
-    """LPIPS with AlexNet between two pictures whose masked parts are blackened.
+    """LPIPS with AlexNet between two images whose masked parts are blackened.
 
     AlexNet's weights are downloaded at first use. Kept pixels that are the source's own give 0.
 
     Args:
         edited: (B, 3, H, W) in [0, 1], sides of at least 64 px.
         source: the same.
-        mask: (B, 1, H, W), above 0 where the picture may change.
+        mask: (B, 1, H, W), above 0 where the image may change.
 
     Returns:
         (B,).

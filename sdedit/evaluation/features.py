@@ -1,4 +1,4 @@
-"""Features of pictures from a network trained to tell ImageNet's classes apart: what KID compares."""
+"""Features of images from a network trained to tell ImageNet's classes apart: what KID compares."""
 
 from __future__ import annotations
 
@@ -34,10 +34,10 @@ class FeatureExtractor:
     device: torch.device
 
     @torch.inference_mode()
-    def __call__(self, pictures: Tensor, on_batch: Callable[[int], object] = lambda count: None) -> Tensor:
-        """Features (N, F) float64 on the CPU of pictures (N, 3, H, W) in [0, 1]; `on_batch` hears how many are done."""
+    def __call__(self, images: Tensor, on_batch: Callable[[int], object] = lambda count: None) -> Tensor:
+        """Features (N, F) float64 on the CPU of images (N, 3, H, W) in [0, 1]; `on_batch` hears how many are done."""
         rows = []
-        for batch in pictures.split(_BATCH):
+        for batch in images.split(_BATCH):
             rows.append(self.network(batch.to(self.device, torch.float32).clamp(0, 1)).to("cpu", torch.float64))
             on_batch(len(batch))
         return torch.cat(rows)
@@ -78,8 +78,8 @@ def _inception(device: torch.device) -> Callable[[Tensor], Tensor]:
             "or use --features efficientnet-lite0, which needs none"
         ) from error
 
-    def run(pictures: Tensor) -> Tensor:
-        return network(pictures.mul(255).round().to(torch.uint8))
+    def run(images: Tensor) -> Tensor:
+        return network(images.mul(255).round().to(torch.uint8))
 
     return run
 
@@ -97,8 +97,8 @@ def _efficientnet_lite0(device: torch.device) -> Callable[[Tensor], Tensor]:
     mean = torch.tensor(_IMAGENET_MEAN, device=device)[:, None, None]
     std = torch.tensor(_IMAGENET_STD, device=device)[:, None, None]
 
-    def run(pictures: Tensor) -> Tensor:
-        resized = F.interpolate(pictures, (224, 224), mode="bilinear", antialias=True, align_corners=False)
+    def run(images: Tensor) -> Tensor:
+        resized = F.interpolate(images, (224, 224), mode="bilinear", antialias=True, align_corners=False)
         return network.extract_features((resized - mean) / std).mean(dim=(2, 3))
 
     return run

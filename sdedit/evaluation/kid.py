@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from sdedit.errors import SdeditError
 
-KID_NEEDS = 10  # pictures on either side; the error of so few is as large as most differences
+KID_NEEDS = 10  # images on either side; the error of so few is as large as most differences
 _SUBSETS = 200
 
 
@@ -22,7 +22,7 @@ class Kid(NamedTuple):
 
 
 def check_enough(count: int, words: str) -> None:
-    """Refuse to estimate KID from fewer than KID_NEEDS pictures; `words` are what messages call them.
+    """Refuse to estimate KID from fewer than KID_NEEDS images; `words` are what messages call them.
 
     Raises:
         SdeditError: if there are too few.
@@ -34,16 +34,16 @@ def check_enough(count: int, words: str) -> None:
 def kid(features: Tensor, reference: Tensor) -> Kid:
     """Squared maximum mean discrepancy with the kernel (x.y / F + 1)^3, unbiased, between two sets of features.
 
-    The mean over 200 random subsets of half the pictures, always the same subsets. The standard deviation over them is
-    the standard error of KID over all pictures: a subset of half has twice the variance of the whole, and what it
+    The mean over 200 random subsets of half the images, always the same subsets. The standard deviation over them is
+    the standard error of KID over all images: a subset of half has twice the variance of the whole, and what it
     shares with the whole takes half of that away (the delete-half jackknife, Shao and Wu 1989).
 
     Args:
-        features: (N, F), of the pictures to judge.
+        features: (N, F), of the images to judge.
         reference: (M, F), of the photographs. Where N and M differ, subsets are half the smaller.
 
     Raises:
-        SdeditError: if either has fewer than KID_NEEDS pictures, or torchmetrics is not installed.
+        SdeditError: if either has fewer than KID_NEEDS images, or torchmetrics is not installed.
     """
     check_enough(len(features), "pictures to judge")
     check_enough(len(reference), "photographs")

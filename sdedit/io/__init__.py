@@ -1,7 +1,7 @@
 """Image files to PIL images and back, and every write. Knows no model.
 
-files         open, and write whole or not at all  outputs       which files a job writes
-images        guides: any file as 8-bit sRGB       source_image  what an edit must keep: pixels, profile, EXIF
-tensors       PIL images <-> tensors               photographs   folders and archives of them
-recipe        how a picture was made, in its PNG   contact_sheet pictures with captions in rows
+files          open, and write whole or not at all   outputs        which files a job writes
+images         guides: any file as 8-bit sRGB        source_image   what an edit must keep: pixels, profile, EXIF
+tensors        PIL images <-> tensors                photographs    folders and archives of them
+recipe         how an image was made, in its PNG     contact_sheet  images with captions in rows
 """

@@ -1,4 +1,4 @@
-"""Contact sheets: labelled pictures in rows."""
+"""Contact sheets: labelled images in rows."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from collections.abc import Sequence
 from PIL import Image, ImageDraw, ImageFont
 
 _GAP = 8
-_LEAST = 192  # pixels; smaller pictures are shown enlarged, so that labels fit
+_LEAST = 192  # pixels; smaller images are shown enlarged, so that labels fit
 _LINE = 16
 
 
 def contact_sheet(rows: Sequence[Sequence[tuple[Image.Image, str]]]) -> Image.Image:
-    """Rows of pictures of one size on white, each with its label above it, one or more lines.
+    """Rows of images of one size on white, each with its label above it, one or more lines.
 
     Raises:
-        ValueError: if there are no pictures.
+        ValueError: if there are no images.
     """
     tiles = [tile for row in rows for tile in row]
     if not tiles:
@@ -28,8 +28,8 @@ def contact_sheet(rows: Sequence[Sequence[tuple[Image.Image, str]]]) -> Image.Im
     sheet = Image.new("RGB", (_GAP + columns * (width + _GAP), len(rows) * (top + height + _GAP)), "white")
     pen, font = ImageDraw.Draw(sheet), ImageFont.load_default(13)
     for down, row in enumerate(rows):
-        for across, (picture, label) in enumerate(row):
+        for across, (image, label) in enumerate(row):
             left, upper = _GAP + across * (width + _GAP), down * (top + height + _GAP)
             pen.multiline_text((left, upper + _GAP // 2), label, "black", font)
-            sheet.paste(picture.resize((width, height), Image.Resampling.BICUBIC), (left, upper + top))
+            sheet.paste(image.resize((width, height), Image.Resampling.BICUBIC), (left, upper + top))
     return sheet

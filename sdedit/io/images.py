@@ -1,4 +1,4 @@
-"""Guides: any picture file becomes an RGB picture at the size it is painted at."""
+"""Guides: any image file becomes an RGB image at the size it is painted at."""
 
 from __future__ import annotations
 
@@ -15,37 +15,37 @@ from sdedit.io.files import reason
 
 MOST_PAINTED_PIXELS = 1 << 24
 _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
-_MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than a picture
+_MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than an image
 
 
-def open_picture(file: BinaryIO, name: str, background: str = "white") -> Image.Image:
+def open_image(file: BinaryIO, name: str, background: str = "white") -> Image.Image:
     """Read a PNG, JPEG, WebP, TIFF, BMP or GIF (its first frame) as 8-bit sRGB, the right way up.
 
     Args:
-        file: the picture file, open and seekable.
+        file: the image file, open and seekable.
         name: what messages call it.
         background: colour that transparent pixels are laid on, as Pillow names it ("white", "#102030").
 
     Raises:
-        SdeditError: if the file is not a whole picture of at most 178 million pixels.
+        SdeditError: if the file is not a whole image of at most 178 million pixels.
     """
-    return _decode(file, name, lambda picture: to_srgb(picture, name, background))
+    return _decode(file, name, lambda image: to_srgb(image, name, background))
 
 
-def open_unconverted(file: BinaryIO, name: str) -> Image.Image:
-    """Read a picture the right way up, its pixels as they are; arguments and errors as in `open_picture`."""
-    return _decode(file, name, lambda picture: picture)
+def open_raw(file: BinaryIO, name: str) -> Image.Image:
+    """Read an image the right way up, its pixels as they are; arguments and errors as in `open_image`."""
+    return _decode(file, name, lambda image: image)
 
 
 def _decode(file: BinaryIO, name: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
     try:
-        picture = Image.open(file, formats=_FORMATS)
-        if picture.width * picture.height > _MOST_PIXELS:
+        image = Image.open(file, formats=_FORMATS)
+        if image.width * image.height > _MOST_PIXELS:
             raise _too_large(name)
-        picture.load()
-        with suppress(Exception):  # broken EXIF data: the picture as it lies
-            ImageOps.exif_transpose(picture, in_place=True)
-        return convert(picture)
+        image.load()
+        with suppress(Exception):  # broken EXIF data: the image as it lies
+            ImageOps.exif_transpose(image, in_place=True)
+        return convert(image)
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
@@ -63,33 +63,33 @@ def _too_large(name: str) -> SdeditError:
     return SdeditError(f"{name} has more than {_MOST_PIXELS // 10**6} million pixels; shrink it first")
 
 
-def to_srgb(picture: Image.Image, name: str, background: str = "white") -> Image.Image:
-    """8-bit sRGB of a picture of any mode, by its colour profile and laid on a background; `name` is for messages."""
-    if picture.mode.startswith(("I", "F")):
-        return Image.fromarray(_grey_levels(picture, name)).convert("RGB")
-    profile = picture.info.get("icc_profile")
-    has_alpha = picture.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in picture.info
+def to_srgb(image: Image.Image, name: str, background: str = "white") -> Image.Image:
+    """8-bit sRGB of an image of any mode, by its colour profile and laid on a background; `name` is for messages."""
+    if image.mode.startswith(("I", "F")):
+        return Image.fromarray(_grey_levels(image, name)).convert("RGB")
+    profile = image.info.get("icc_profile")
+    has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
     if has_alpha:
-        layer = picture.convert("RGBA")
+        layer = image.convert("RGBA")
         flat = Image.new("RGBA", layer.size, ImageColor.getrgb(background))
-        picture = Image.alpha_composite(flat, layer).convert("RGB")
-    elif picture.mode not in ("L", "RGB", "CMYK"):
-        picture = picture.convert("RGB")
-    if profile and picture.mode in ("RGB", "CMYK", "L"):
+        image = Image.alpha_composite(flat, layer).convert("RGB")
+    elif image.mode not in ("L", "RGB", "CMYK"):
+        image = image.convert("RGB")
+    if profile and image.mode in ("RGB", "CMYK", "L"):
         try:
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(picture, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
             assert converted is not None
             return converted
         except (ImageCms.PyCMSError, OSError, ValueError):
             pass  # a broken or unfitting profile: the numbers as they are
-    return picture.convert("RGB")
+    return image.convert("RGB")
 
 
-def _grey_levels(picture: Image.Image, name: str) -> np.ndarray:
+def _grey_levels(image: Image.Image, name: str) -> np.ndarray:
     """Grey of more than 8 bits, scaled to 8: integers from [0, 65535], floating point from [0, 1]."""
-    values = np.asarray(picture).astype(np.float64)
-    top = 1.0 if picture.mode == "F" else 65535.0
+    values = np.asarray(image).astype(np.float64)
+    top = 1.0 if image.mode == "F" else 65535.0
     if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
         raise SdeditError(f"{name} has grey values outside [0, {top:g}]; save it with 8 or 16 bits")
     return np.round(values * (255 / top)).astype(np.uint8)

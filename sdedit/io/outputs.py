@@ -12,7 +12,7 @@ from sdedit.io.files import PIPE
 _ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 
 
-def find_outputs(
+def plan_outputs(
     output: str | None,
     default: Path,
     inputs: Collection[str],
@@ -67,7 +67,7 @@ def numbered(file: Path, variant: int) -> Path:
     return file.with_name(f"{file.stem}-{variant + 1}{file.suffix}")
 
 
-def find_animation(
+def plan_animation(
     animation: str | None, outputs: Collection[Path | None], inputs: Collection[str], overwrite: bool = False
 ) -> Path | None:
     """The file of an animation, if one is asked for, which is none of the outputs either.
@@ -77,7 +77,7 @@ def find_animation(
     """
     if animation is None:
         return None
-    file = find_outputs(animation, Path("animation.gif"), inputs, _ANIMATIONS, overwrite=overwrite)[0]
+    file = plan_outputs(animation, Path("animation.gif"), inputs, _ANIMATIONS, overwrite=overwrite)[0]
     if file is None or file in outputs:
         raise SdeditError("an animation is a file of its own; name another, such as painting.gif")
     return file

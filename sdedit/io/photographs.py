@@ -13,8 +13,8 @@ from PIL import Image
 from torch import Tensor
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES, reason
-from sdedit.io.images import open_picture
+from sdedit.io.files import IMAGE_SUFFIXES, reason
+from sdedit.io.images import open_image
 from sdedit.io.tensors import to_float
 
 Item = TypeVar("Item")
@@ -22,20 +22,20 @@ Picture = np.ndarray  # (H, W, 3) uint8; (H, W, 6) for two that belong together
 
 
 def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str]]:
-    """All pictures in a folder (and its subfolders) or tar archive, in the order of their names.
+    """All images in a folder (and its subfolders) or tar archive, in the order of their names.
 
     Args:
         path: the folder or archive; archives are read in place, never unpacked.
-        shortest: pictures are shrunk to this many pixels on their shorter side; smaller ones are enlarged to it.
+        shortest: images are shrunk to this many pixels on their shorter side; smaller ones are enlarged to it.
 
     Returns:
-        The pictures, (H, W, 3) uint8, and the names of the files that could not be read.
+        The images, (H, W, 3) uint8, and the names of the files that could not be read.
 
     Raises:
-        SdeditError: if there is no such folder or archive, or no readable picture in it.
+        SdeditError: if there is no such folder or archive, or no readable image in it.
     """
     named, bad = _load_named(path, shortest)
-    return [picture for _, picture in named], bad
+    return [image for _, image in named], bad
 
 
 def load_pairs(photographs: Path, paintings: Path, shortest: int) -> tuple[list[Picture], list[str]]:
@@ -52,7 +52,7 @@ def load_pairs(photographs: Path, paintings: Path, shortest: int) -> tuple[list[
         SdeditError: as `load_photographs`, and if there is no pair.
     """
     named, bad = _load_named(paintings, shortest)
-    by_stem = {Path(name).stem: picture for name, picture in _load_named(photographs, shortest)[0]}
+    by_stem = {Path(name).stem: image for name, image in _load_named(photographs, shortest)[0]}
     pairs = []
     for name, painting in named:
         photograph = by_stem.get(Path(name).stem)
@@ -69,36 +69,36 @@ def _load_named(path: Path, shortest: int) -> tuple[list[tuple[str, Picture]], l
     named, bad = [], []
     for name, file in photograph_files(path):
         try:
-            picture = open_picture(file, name)
+            image = open_image(file, name)
         except SdeditError:
             bad.append(name)
             continue
-        scale = shortest / min(picture.size)
+        scale = shortest / min(image.size)
         if scale != 1:
-            size = tuple(max(shortest, round(side * scale)) for side in picture.size)
-            picture = picture.resize(size, Image.Resampling.LANCZOS)  # type: ignore[arg-type]
-        named.append((name, np.asarray(picture)))
+            size = tuple(max(shortest, round(side * scale)) for side in image.size)
+            image = image.resize(size, Image.Resampling.LANCZOS)  # type: ignore[arg-type]
+        named.append((name, np.asarray(image)))
     if not named:
         raise SdeditError(f"there is no readable picture in {path}")
     return named, bad
 
 
 def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """Names and contents of the picture files in a folder (and its subfolders) or tar archive, in order of name.
+    """Names and contents of the image files in a folder (and its subfolders) or tar archive, in order of name.
 
     Raises:
         SdeditError: if it is neither.
     """
     if path.is_dir():
         for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in PICTURE_SUFFIXES and file.is_file():
+            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
                 yield str(file), io.BytesIO(file.read_bytes())
         return
     try:
         with tarfile.open(path) as archive:
             members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda member: member.name)
             for member in members:
-                if Path(member.name).suffix.lower() in PICTURE_SUFFIXES:
+                if Path(member.name).suffix.lower() in IMAGE_SUFFIXES:
                     file_in_tar = archive.extractfile(member)
                     assert file_in_tar is not None
                     yield member.name, io.BytesIO(file_in_tar.read())
@@ -108,25 +108,25 @@ def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
         raise SdeditError(f"cannot read {path}: {reason(error)}") from error
 
 
-def centre_squares(pictures: list[Picture], side: int) -> Tensor:
-    """The largest centred square of each picture, shrunk to (N, 3, side, side) float32 in [0, 1]."""
+def centre_squares(images: list[Picture], side: int) -> Tensor:
+    """The largest centred square of each image, shrunk to (N, 3, side, side) float32 in [0, 1]."""
     squares = []
-    for picture in pictures:
-        short = min(picture.shape[:2])
-        top, left = (picture.shape[0] - short) // 2, (picture.shape[1] - short) // 2
-        square = Image.fromarray(picture[top : top + short, left : left + short])
+    for image in images:
+        short = min(image.shape[:2])
+        top, left = (image.shape[0] - short) // 2, (image.shape[1] - short) // 2
+        square = Image.fromarray(image[top : top + short, left : left + short])
         squares.append(np.asarray(square.resize((side, side), Image.Resampling.LANCZOS)))
     return to_float(np.stack(squares))
 
 
-def spread(pictures: Sequence[Item], limit: int) -> list[Item]:
-    """At most `limit` of the pictures, evenly spread over all: in the order of their names, neighbours are alike."""
-    count = min(limit, len(pictures))
-    return [pictures[index * len(pictures) // count] for index in range(count)]
+def spread(images: Sequence[Item], limit: int) -> list[Item]:
+    """At most `limit` of the images, evenly spread over all: in the order of their names, neighbours are alike."""
+    count = min(limit, len(images))
+    return [images[index * len(images) // count] for index in range(count)]
 
 
 def load_squares(path: Path, side: int, limit: int | None = None) -> tuple[Tensor, list[str]]:
-    """`centre_squares` of the pictures in a folder or tar archive, at most `limit` of them, evenly spread over all.
+    """`centre_squares` of the images in a folder or tar archive, at most `limit` of them, evenly spread over all.
 
     Returns:
         (N, 3, side, side) float32 in [0, 1], and the names of the files that could not be read.
@@ -134,5 +134,5 @@ def load_squares(path: Path, side: int, limit: int | None = None) -> tuple[Tenso
     Raises:
         SdeditError: as `load_photographs`.
     """
-    pictures, bad = load_photographs(path, side)
-    return centre_squares(spread(pictures, limit or len(pictures)), side), bad
+    images, bad = load_photographs(path, side)
+    return centre_squares(spread(images, limit or len(images)), side), bad

@@ -1,4 +1,4 @@
-"""The recipe of a picture: everything needed to make it again, kept in a text chunk of its PNG file."""
+"""The recipe of an image: everything needed to make it again, kept in a text chunk of its PNG file."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def package_version() -> str:
 
 @dataclass(frozen=True)
 class Recipe:
-    """How a picture was painted; sigma in units of pictures in [0, 1], sizes in pixels."""
+    """How an image was painted; sigma in units of images in [0, 1], sizes in pixels."""
 
     version: str
     model: str
@@ -46,7 +46,7 @@ class Recipe:
     steps: int
     sampler: str
     repeats: int
-    seed: int  # of this picture's noise
+    seed: int  # of this image's noise
     precision: str
     sigma_max: float
     raw_weights: bool
@@ -56,7 +56,7 @@ class Recipe:
     guide_checksum: str = ""  # SHA-256 of the guide's file
     model_source: str = ""  # what the model was asked for by: a name, a file, a place on the hub
     device: str = "cpu"  # its type, without a number
-    batch: int = 1  # pictures that went through the network together; it decides the last bits of rounding
+    batch: int = 1  # images that went through the network together; it decides the last bits of rounding
     folder_seed: int | None = None  # the seed of a whole folder that `seed` was derived from
 
     def to_dict(self) -> dict[str, Any]:
@@ -85,13 +85,13 @@ class Recipe:
 
 @dataclass(frozen=True, kw_only=True)
 class RetouchRecipe(Recipe):
-    """How a picture was edited or composited; `guide` is the picture, width and height those of the region painted."""
+    """How an image was edited or composited; `guide` is the image, width and height those of the region painted."""
 
     task: str  # "edit" or "composite"
     layer: str  # name of the file of strokes, or of the patch
     mask: str  # name of the mask's file; empty if it was found
     invert_mask: bool
-    region: tuple[int, int, int, int]  # left, top, right, bottom in the picture, pixels
+    region: tuple[int, int, int, int]  # left, top, right, bottom in the image, pixels
     context: float
     grow: float | None
     feather: float | None
@@ -99,18 +99,18 @@ class RetouchRecipe(Recipe):
     scale: float | None = None
 
 
-def save_picture(picture: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, **metadata: Any) -> None:
-    """Write a picture in the format of a file name's suffix; PNG files carry the recipe.
+def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, **metadata: Any) -> None:
+    """Write an image in the format of a file name's suffix; PNG files carry the recipe.
 
     `metadata` are what Pillow's `save` takes: icc_profile, exif.
     """
-    picture_format = Image.registered_extensions()[suffix]
-    if picture_format == "PNG":
+    image_format = Image.registered_extensions()[suffix]
+    if image_format == "PNG":
         text = PngImagePlugin.PngInfo()
         text.add_itxt(_KEY, json.dumps(recipe.to_dict()))
-        picture.save(file, format=picture_format, pnginfo=text, **metadata)
+        image.save(file, format=image_format, pnginfo=text, **metadata)
     else:
-        picture.save(file, format=picture_format, **{"quality": 95, **metadata})
+        image.save(file, format=image_format, **{"quality": 95, **metadata})
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
@@ -120,10 +120,10 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
         SdeditError: if the file is a PNG without a recipe, or with one that cannot be read.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as picture:
-            assert isinstance(picture, PngImagePlugin.PngImageFile)
-            # The chunks before the pixels, where it is written; `text` would decode the whole picture.
-            text = picture.info.get(_KEY)
+        with Image.open(path, formats=("PNG",)) as image:
+            assert isinstance(image, PngImagePlugin.PngImageFile)
+            # The chunks before the pixels, where it is written; `text` would decode the whole image.
+            text = image.info.get(_KEY)
     except UnidentifiedImageError:
         return None
     except (OSError, SyntaxError, ValueError) as error:

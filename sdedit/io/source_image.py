@@ -1,4 +1,4 @@
-"""Source pictures of edits: their own pixels, at their own size, with their transparency, profile and EXIF data."""
+"""Source images of edits: their own pixels, at their own size, with their transparency, profile and EXIF data."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from sdedit.io.images import open_unconverted, to_srgb
+from sdedit.io.images import open_raw, to_srgb
 
 _AS_IT_IS = ("L", "LA", "RGB", "RGBA")
 _SRGB = b""
@@ -18,39 +18,60 @@ _LAYOUT_TAGS = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *ra
 
 
 @dataclass(frozen=True)
-class Source:
-    """A picture whose pixels are kept wherever an edit leaves them alone.
+class SourceImage:
+    """An image whose pixels are kept wherever an edit leaves them alone.
 
     Attributes:
-        picture: 8-bit grey or RGB, with or without alpha, the right way up.
+        image: 8-bit grey or RGB, with or without alpha, the right way up.
         profile: its ICC profile, if it has one that colours can be converted to and from.
         exif: its EXIF data, less the orientation.
         name: what messages call it.
         note: a sentence on what could not be kept, or nothing.
     """
 
-    picture: Image.Image
+    image: Image.Image
     profile: bytes | None = None
     exif: bytes | None = None
     name: str = "the picture"
     note: str = ""
 
+    @classmethod
+    def from_image(cls, image: Image.Image, name: str = "the picture") -> SourceImage:
+        """An image, the right way up, as a source."""
+        tags = image.getexif()
+        for tag in _LAYOUT_TAGS & tags.keys():
+            del tags[tag]
+        exif = tags.tobytes() if tags else None
+        profile = image.info.get("icc_profile")
+        note = ""
+        if image.mode in ("P", "PA", "1") or "transparency" in image.info:
+            grey = image.mode in ("1", "L")
+            see_through = image.mode == "PA" or "transparency" in image.info
+            image = image.convert(("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB"))
+        elif image.mode not in _AS_IT_IS:
+            note = f"{name} has {image.mode} pixels; the result is 8-bit sRGB"
+            image, profile = to_srgb(image, name), None
+        # No metadata but what is kept on purpose.
+        plain = Image.frombytes(image.mode, image.size, image.tobytes())
+        source = cls(plain, profile, exif, name, note)
+        return source if profile is None or _works_both_ways(source) else cls(plain, None, exif, name, note)
+
     @property
     def size(self) -> tuple[int, int]:
         """Width and height in pixels."""
-        return self.picture.size
+        return self.image.size
 
     @property
     def colour_mode(self) -> str:
-        return "L" if self.picture.mode in ("L", "LA") else "RGB"
+        return "L" if self.image.mode in ("L", "LA") else "RGB"
 
     @property
     def has_alpha(self) -> bool:
-        return self.picture.mode in ("LA", "RGBA")
+        return self.image.mode in ("LA", "RGBA")
 
     def colours(self) -> np.ndarray:
         """(H, W, 1 or 3) uint8, without the alpha channel."""
-        channels = np.asarray(self.picture).reshape(self.size[1], self.size[0], -1)
+        channels = np.asarray(self.image).reshape(self.size[1], self.size[0], -1)
         return channels[..., :-1] if self.has_alpha else channels
 
     def metadata(self) -> dict[str, Any]:
@@ -58,76 +79,56 @@ class Source:
         return {"icc_profile": self.profile, **({"exif": self.exif} if self.exif else {})}
 
     def with_colours(self, colours: np.ndarray) -> Image.Image:
-        """The picture with other colours (H, W, 1 or 3) uint8 and its own alpha channel."""
+        """The image with other colours (H, W, 1 or 3) uint8 and its own alpha channel."""
         changed = Image.fromarray(colours[..., 0] if self.colour_mode == "L" else np.ascontiguousarray(colours))
         if self.has_alpha:
-            changed = changed.convert(self.picture.mode)
-            changed.putalpha(self.picture.getchannel("A"))
+            changed = changed.convert(self.image.mode)
+            changed.putalpha(self.image.getchannel("A"))
         return changed
 
     def srgb(self, box: tuple[int, int, int, int], colours: np.ndarray) -> Image.Image:
-        """A part of the picture as RGB in sRGB, transparent pixels on white.
+        """A part of the image as RGB in sRGB, transparent pixels on white.
 
         Args:
             box: left, top, right, bottom in pixels.
-            colours: (H, W, 1 or 3) uint8, of the whole picture.
+            colours: (H, W, 1 or 3) uint8, of the whole image.
         """
         left, top, right, bottom = box
-        part = Source(self.picture.crop(box)).with_colours(colours[top:bottom, left:right])
+        part = SourceImage(self.image.crop(box)).with_colours(colours[top:bottom, left:right])
         if self.profile:
             part.info["icc_profile"] = self.profile
         return to_srgb(part, self.name)
 
-    def from_srgb(self, picture: Image.Image) -> np.ndarray:
-        """RGB in sRGB -> (H, W, 1 or 3) uint8 in the colours of this picture."""
+    def from_srgb(self, image: Image.Image) -> np.ndarray:
+        """RGB in sRGB -> (H, W, 1 or 3) uint8 in the colours of this image."""
         if self.profile:
-            picture = _convert(picture, _SRGB, self.profile, self.colour_mode)
-        channels = np.asarray(picture.convert(self.colour_mode))
+            image = _convert(image, _SRGB, self.profile, self.colour_mode)
+        channels = np.asarray(image.convert(self.colour_mode))
         return channels.reshape(*channels.shape[:2], -1)
 
 
-def open_source(file: BinaryIO, name: str) -> Source:
+def open_source(file: BinaryIO, name: str) -> SourceImage:
     """Read a PNG, JPEG, WebP, TIFF, BMP or GIF; palettes become colours, CMYK and more than 8 bits 8-bit sRGB.
 
     Raises:
-        SdeditError: if the file is not a whole picture of at most 178 million pixels.
+        SdeditError: if the file is not a whole image of at most 178 million pixels.
     """
-    return as_source(open_unconverted(file, name), name)
+    return SourceImage.from_image(open_raw(file, name), name)
 
 
 def open_layer(file: BinaryIO, name: str) -> Image.Image:
-    """Read a picture as RGB in sRGB, or RGBA where it has transparency; errors as in `open_source`."""
+    """Read an image as RGB in sRGB, or RGBA where it has transparency; errors as in `open_source`."""
     source = open_source(file, name)
     box = (0, 0, *source.size)
     colours = Image.fromarray(np.repeat(source.colours(), 3 // source.colours().shape[2], axis=2))
-    layer = Source(colours, source.profile if source.colour_mode == "RGB" else None, name=name)
+    layer = SourceImage(colours, source.profile if source.colour_mode == "RGB" else None, name=name)
     layer_srgb = layer.srgb(box, layer.colours())
     if source.has_alpha:
-        layer_srgb.putalpha(source.picture.getchannel("A"))
+        layer_srgb.putalpha(source.image.getchannel("A"))
     return layer_srgb
 
 
-def as_source(picture: Image.Image, name: str = "the picture") -> Source:
-    """A picture, the right way up, as a source."""
-    tags = picture.getexif()
-    for tag in _LAYOUT_TAGS & tags.keys():
-        del tags[tag]
-    exif = tags.tobytes() if tags else None
-    profile = picture.info.get("icc_profile")
-    note = ""
-    if picture.mode in ("P", "PA", "1") or "transparency" in picture.info:
-        grey = picture.mode in ("1", "L")
-        see_through = picture.mode == "PA" or "transparency" in picture.info
-        picture = picture.convert(("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB"))
-    elif picture.mode not in _AS_IT_IS:
-        note = f"{name} has {picture.mode} pixels; the result is 8-bit sRGB"
-        picture, profile = to_srgb(picture, name), None
-    plain = Image.frombytes(picture.mode, picture.size, picture.tobytes())  # no metadata but what is kept on purpose
-    source = Source(plain, profile, exif, name, note)
-    return source if profile is None or _works_both_ways(source) else Source(plain, None, exif, name, note)
-
-
-def _works_both_ways(source: Source) -> bool:
+def _works_both_ways(source: SourceImage) -> bool:
     assert source.profile is not None
     mode = source.colour_mode
     try:
@@ -137,12 +138,12 @@ def _works_both_ways(source: Source) -> bool:
     return True
 
 
-def _convert(picture: Image.Image, given: bytes, wanted: bytes, mode: str) -> Image.Image:
+def _convert(image: Image.Image, given: bytes, wanted: bytes, mode: str) -> Image.Image:
     """From one profile to another; no bytes stand for sRGB."""
     before, after = (
         ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("sRGB")
         for profile in (given, wanted)
     )
-    converted = ImageCms.profileToProfile(picture, before, after, outputMode=mode)
+    converted = ImageCms.profileToProfile(image, before, after, outputMode=mode)
     assert converted is not None
     return converted

@@ -2,7 +2,7 @@
 
 paint, edit, sweep, evaluate, strokes, replay, watch, train, bench, models
 options   what is asked for; needs no torch and no Pillow
-settings  what that means for a model: every default settled
-tasks     one picture to paint, and what became of it
+settings  what that means for a model: every default resolved
+tasks     one image to paint, and its result
 batch     many guides, many machines
 """

@@ -36,7 +36,7 @@ def benchmark(
     Args:
         model: the score model, on its device.
         size: height and width in pixels; None is the native size.
-        batch: pictures in an evaluation.
+        batch: images in an evaluation.
         repeats: evaluations of each contestant; medians are reported.
         with_diffusers: compare with UNet2DModel, in processes of its own: as it is shipped (float32), and with the
             allocator, bf16 and channels_last set as here.

@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_output
-from sdedit.io.outputs import find_animation, find_outputs
-from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
+from sdedit.io.outputs import plan_animation, plan_outputs
+from sdedit.jobs.options import DEFAULT_MODEL, ModelOptions
 from sdedit.jobs.settings import sampling_for, start_time
 from sdedit.jobs.tasks import RetouchedFile
 
@@ -22,15 +22,15 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from sdedit.diffusion.score_model import ScoreModel
-    from sdedit.io.source_image import Source
-    from sdedit.pipelines.overlay import Alteration, Surroundings
+    from sdedit.io.source_image import SourceImage
+    from sdedit.pipelines.overlay import CropOptions, Overlay
 
 _SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 _LOSSY = (".jpg", ".jpeg")
 
 
 @dataclass(frozen=True)
-class RetouchJob:
+class EditJob:
     """What `sdedit edit` and `sdedit composite` are asked to do; options by the same names.
 
     Attributes:
@@ -47,7 +47,7 @@ class RetouchJob:
     mask: str | None = None
     output: str | None = None
     sigma: float | None = None
-    model: ModelChoice = DEFAULT_MODEL
+    model: ModelOptions = DEFAULT_MODEL
     sampling: Sampling | SamplingChoice = NO_CHOICE
     repeats: int = 1
     variants: int = 1
@@ -65,8 +65,8 @@ class RetouchJob:
     animate_state: str = "x"
 
 
-def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress: bool) -> Iterator[RetouchedFile]:
-    """Edit or composite, once for each variant, and write the pictures.
+def run_edit_job(job: EditJob, say: Callable[[str], object], show_progress: bool) -> Iterator[RetouchedFile]:
+    """Edit or composite, once for each variant, and write the images.
 
     Args:
         job: the options.
@@ -74,38 +74,37 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
         show_progress: draw a progress bar on standard error if it is a terminal.
 
     Raises:
-        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+        SdeditError: if anything given cannot be used; images already written stay, and each is whole.
     """
     inputs = [name for name in (job.picture, job.layer, job.mask) if name is not None]
     if inputs.count("-") > 1:
         raise SdeditError("standard input can be one of the pictures only")
     place = Path("picture.png" if job.picture == "-" else job.picture)
     default = place.with_name(f"{place.stem}-{'edited' if job.task == 'edit' else 'composite'}.png")
-    outputs = find_outputs(job.output, default, inputs, _SUFFIXES, job.variants, job.overwrite)
-    film = find_animation(job.animate, outputs, inputs, job.overwrite)
+    outputs = plan_outputs(job.output, default, inputs, _SUFFIXES, job.variants, job.overwrite)
+    animation_path = plan_animation(job.animate, outputs, inputs, job.overwrite)
     source, layer, mask = _read(job)
     for output in outputs:
         _check_format(output, source)
 
-    # Only now what takes seconds: everything above can fail at once.
+    # Slow imports last: everything above fails fast.
     from tqdm import tqdm
 
     from sdedit.diffusion.reverse_sde import Step
-    from sdedit.io.recipe import save_picture
+    from sdedit.io.recipe import save_image
     from sdedit.pipelines.animation import Animation
-    from sdedit.pipelines.edit import retouch
-    from sdedit.pipelines.inpaint import region_guide
-    from sdedit.pipelines.overlay import Surroundings
+    from sdedit.pipelines.inpaint import crop_guide, inpaint_crop
+    from sdedit.pipelines.overlay import CropOptions
 
     model = job.model.load(show_progress)
     try:
         t0 = start_time(model, job.t0, job.sigma)
         sampling = sampling_for(job.sampling, model, t0)
-        altered = _alter(job, source, layer, mask, Surroundings(model.native_size, job.size, job.context, job.grow))
+        overlay = _alter(job, source, layer, mask, CropOptions(model.native_size, job.size, job.context, job.grow))
     except ValueError as error:
         raise SdeditError(str(error)) from error
     seed = secrets.randbelow(2**32) if job.seed is None else job.seed
-    for line in _story(job, model, sampling, source, altered, t0, seed):
+    for line in _summary(job, model, sampling, source, overlay, t0, seed):
         say(line)
     evaluations = sampling.steps * job.repeats
     with tqdm(
@@ -113,29 +112,28 @@ def run_retouch_job(job: RetouchJob, say: Callable[[str], object], show_progress
     ) as bar:
         for variant, output in enumerate(outputs):
             animation = None
-            if film and variant == 0:
-                guide = region_guide(source, altered.colours, altered.plan)
-                animation = Animation(guide, evaluations, job.animate_every, job.animate_state)
+            if animation_path and variant == 0:
+                animation = Animation(crop_guide(overlay), evaluations, job.animate_every, job.animate_state)
 
             def on_step(step: Step, animation: Animation | None = animation) -> None:
                 bar.update()
                 if animation:
                     animation.add(step)
 
-            picture, painted = retouch(
-                model, source, altered, t0, sampling, seed + variant, job.repeats, job.feather, on_step
+            image, painted = inpaint_crop(
+                model, overlay, t0, sampling, seed + variant, job.repeats, job.feather, on_step
             )
-            recipe = _recipe(job, model, sampling, altered, t0, seed + variant)
+            recipe = _recipe(job, model, sampling, overlay, t0, seed + variant)
             suffix = ".png" if output is None else output.suffix.lower()
             metadata = {**source.metadata(), **({"lossless": True} if suffix == ".webp" else {})}
-            write_output(output, partial(save_picture, picture, suffix=suffix, recipe=recipe, **metadata))
-            if film and animation:
-                animation.write(film, painted)
+            write_output(output, partial(save_image, image, suffix=suffix, recipe=recipe, **metadata))
+            if animation_path and animation:
+                animation.write(animation_path, painted)
             yield RetouchedFile(str(output or "-"), recipe.to_dict())
 
 
-def _read(job: RetouchJob) -> tuple[Source, Image.Image, np.ndarray | None]:
-    from sdedit.io.images import open_picture
+def _read(job: EditJob) -> tuple[SourceImage, Image.Image, np.ndarray | None]:
+    from sdedit.io.images import open_image
     from sdedit.io.source_image import open_layer, open_source
     from sdedit.pipelines.mask import mask_values
 
@@ -143,11 +141,11 @@ def _read(job: RetouchJob) -> tuple[Source, Image.Image, np.ndarray | None]:
     layer = open_layer(*open_input(job.layer))
     if job.mask is None:
         return source, layer, None
-    mask = mask_values(open_picture(*open_input(job.mask), background="black"))
+    mask = mask_values(open_image(*open_input(job.mask), background="black"))
     return source, layer, 1 - mask if job.invert_mask else mask
 
 
-def _check_format(output: Path | None, source: Source) -> None:
+def _check_format(output: Path | None, source: SourceImage) -> None:
     if output is None or not source.has_alpha:
         return
     suffix = output.suffix.lower()
@@ -156,39 +154,39 @@ def _check_format(output: Path | None, source: Source) -> None:
 
 
 def _alter(
-    job: RetouchJob, source: Source, layer: Image.Image, mask: np.ndarray | None, around: Surroundings
-) -> Alteration:
+    job: EditJob, source: SourceImage, layer: Image.Image, mask: np.ndarray | None, options: CropOptions
+) -> Overlay:
     from sdedit.pipelines.overlay import with_patch, with_strokes
 
     if job.task == "edit":
-        return with_strokes(source, layer, mask, around)
-    return with_patch(source, layer, mask, around, job.at, job.scale)
+        return with_strokes(source, layer, mask, options)
+    return with_patch(source, layer, mask, options, job.at, job.scale)
 
 
-def _story(
-    job: RetouchJob, model: ScoreModel, sampling: Sampling, source: Source, altered: Alteration, t0: float, seed: int
+def _summary(
+    job: EditJob, model: ScoreModel, sampling: Sampling, source: SourceImage, overlay: Overlay, t0: float, seed: int
 ) -> Iterator[str]:
     for note in model.notes:
         yield f"{model.name}: {note}"
     if source.note:
         yield source.note
-    plan = altered.plan
-    left, top, right, bottom = plan.box
-    if (altered.mask == 1).all():
+    crop = overlay.crop
+    left, top, right, bottom = crop.box
+    if (overlay.mask == 1).all():
         yield "the mask is white everywhere: this does what sdedit paint does"
     seeds = f"seed {seed}" if job.variants == 1 else f"seeds {seed} to {seed + job.variants - 1}"
     yield (
         f"{model.name}: region {right - left}x{bottom - top} px at {left},{top} of {source.size[0]}x{source.size[1]}, "
-        f"painted at {plan.size[0]}x{plan.size[1]} px, t0 {t0:.4g}, sigma(t0) {model.schedule.sigma(t0):.4g}, "
+        f"painted at {crop.size[0]}x{crop.size[1]} px, t0 {t0:.4g}, sigma(t0) {model.schedule.sigma(t0):.4g}, "
         f"{sampling}, {seeds}"
     )
-    if plan.scale > 1.5:
-        yield f"the painted part is enlarged {plan.scale:.1f} times and will be softer than the picture round it"
+    if crop.scale > 1.5:
+        yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the picture round it"
     if job.output and Path(job.output).suffix.lower() in _LOSSY:
         yield f"{job.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
 
 
-def _recipe(job: RetouchJob, model: ScoreModel, sampling: Sampling, altered: Alteration, t0: float, seed: int) -> Any:
+def _recipe(job: EditJob, model: ScoreModel, sampling: Sampling, overlay: Overlay, t0: float, seed: int) -> Any:
     from sdedit.diffusion.device import precision_name
     from sdedit.io.recipe import RetouchRecipe, package_version
 
@@ -197,8 +195,8 @@ def _recipe(job: RetouchJob, model: ScoreModel, sampling: Sampling, altered: Alt
         model=model.name,
         checksum=model.checksum,
         guide=Path(job.picture).name,
-        width=altered.plan.size[0],
-        height=altered.plan.size[1],
+        width=overlay.crop.size[0],
+        height=overlay.crop.size[1],
         t0=t0,
         sigma=model.schedule.sigma(t0),
         **asdict(sampling),
@@ -211,7 +209,7 @@ def _recipe(job: RetouchJob, model: ScoreModel, sampling: Sampling, altered: Alt
         layer=Path(job.layer).name,
         mask="" if job.mask is None else Path(job.mask).name,
         invert_mask=job.invert_mask,
-        region=altered.plan.box,
+        region=overlay.crop.box,
         context=job.context,
         grow=job.grow,
         feather=job.feather,

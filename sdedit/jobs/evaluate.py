@@ -10,8 +10,8 @@ from typing import Any
 from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_table
-from sdedit.io.outputs import find_outputs
-from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
+from sdedit.io.outputs import plan_outputs
+from sdedit.jobs.options import DEFAULT_MODEL, ModelOptions
 from sdedit.jobs.settings import sampling_for
 
 
@@ -28,7 +28,7 @@ class EvaluateJob:
     limit: int | None = None
     seed: int = 0
     sampling: Sampling | SamplingChoice = NO_CHOICE
-    model: ModelChoice = DEFAULT_MODEL
+    model: ModelOptions = DEFAULT_MODEL
     overwrite: bool = False
 
 
@@ -42,18 +42,18 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
         The files written.
 
     Raises:
-        SdeditError: if anything given cannot be used, or there are too few pictures.
+        SdeditError: if anything given cannot be used, or there are too few images.
     """
     from sdedit.evaluation.plot import check_plotting, plot_over_t0
 
     if job.plot:
         check_plotting()
-    table_file = find_outputs(job.output, Path("evaluation.csv"), [], [".csv"], overwrite=job.overwrite)[0]
+    table_file = plan_outputs(job.output, Path("evaluation.csv"), [], [".csv"], overwrite=job.overwrite)[0]
     if table_file is None:
         raise SdeditError("an evaluation is not written to standard output; name a .csv file")
     plot_file = table_file.with_suffix(".png")
     if job.plot:
-        find_outputs(str(plot_file), plot_file, [], [".png"], overwrite=job.overwrite)
+        plan_outputs(str(plot_file), plot_file, [], [".png"], overwrite=job.overwrite)
 
     from tqdm import tqdm
 
@@ -69,11 +69,11 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
         raise SdeditError(str(error)) from error
     squares = []
     for place, words, limit in ((job.guides, "guides", job.limit), (job.photos, "photographs", None)):
-        pictures, bad = load_squares(place, model.native_size, limit)
+        images, bad = load_squares(place, model.native_size, limit)
         for name in bad:
             say(f"left out {name}: it is not a whole picture")
-        check_enough(len(pictures), f"{words} ({place})")
-        squares.append(pictures)
+        check_enough(len(images), f"{words} ({place})")
+        squares.append(images)
     guides, photographs = squares
     extractor = load_extractor(job.features, model.device)
     say(
@@ -111,12 +111,12 @@ def run_evaluate_job(job: EvaluateJob, say: Callable[[str], object], show_progre
 
 
 def measure_edit(edited: Path, source: Path, mask: Path, say: Callable[[str], object]) -> dict[str, Any]:
-    """Compare an edited picture with its source where the mask is black.
+    """Compare an edited image with its source where the mask is black.
 
     Args:
-        edited: a picture file.
-        source: the picture before, of the same size.
-        mask: of the same size, white where the picture was allowed to change.
+        edited: an image file.
+        source: the image before, of the same size.
+        mask: of the same size, white where the image was allowed to change.
         say: hears why LPIPS was not measured, if it was not.
 
     Returns:
@@ -129,16 +129,16 @@ def measure_edit(edited: Path, source: Path, mask: Path, say: Callable[[str], ob
     import torch
 
     from sdedit.evaluation.distances import masked_lpips
-    from sdedit.io.images import open_picture
+    from sdedit.io.images import open_image
     from sdedit.io.tensors import to_tensor
     from sdedit.pipelines.mask import mask_values
 
-    before, after = (open_picture(*open_input(str(file))) for file in (source, edited))
-    free = open_picture(*open_input(str(mask)), background="black")
-    for picture, file in ((after, edited), (free, mask)):
-        if picture.size != before.size:
+    before, after = (open_image(*open_input(str(file))) for file in (source, edited))
+    free = open_image(*open_input(str(mask)), background="black")
+    for image, file in ((after, edited), (free, mask)):
+        if image.size != before.size:
             raise SdeditError(
-                f"{file} has {picture.width}x{picture.height} px and {source} has {before.width}x{before.height} px"
+                f"{file} has {image.width}x{image.height} px and {source} has {before.width}x{before.height} px"
             )
     kept = torch.from_numpy(mask_values(free)) == 0
     if not kept.any():

@@ -22,16 +22,16 @@ _MOST_CHANGE = 3.0  # of D(x; sigma_min) against x, in units of sigma_min
 def describe(
     name_or_path: str, *, raw_weights: bool = False, sigma_max: float | None = None, offline: bool = False
 ) -> dict[str, Any]:
-    """Facts about a picture or a checkpoint, in the order they are shown.
+    """Facts about an image or a checkpoint, in the order they are shown.
 
     Args:
-        name_or_path: a picture painted by sdedit, or what `sdedit.load_model` takes.
+        name_or_path: an image painted by sdedit, or what `sdedit.load_model` takes.
         raw_weights: as in `sdedit.load_model`, like the rest.
         sigma_max: as there.
         offline: as there.
 
     Raises:
-        SdeditError: if there is no such file or model, or it is neither a painted picture nor a checkpoint.
+        SdeditError: if there is no such file or model, or it is neither a painted image nor a checkpoint.
     """
     path = Path(name_or_path)
     if path.is_file() and (recipe := read_recipe(path)) is not None:
@@ -166,12 +166,12 @@ class Check:
     """One noise level: root mean square differences of D(x + sigma z; sigma), over pixels in [0, 1]."""
 
     sigma: float
-    from_input: float  # to the noised picture; about sigma where the denoiser removes the noise
-    from_picture: float  # to the clean picture
+    from_input: float  # to the noised image; about sigma where the denoiser removes the noise
+    from_picture: float  # to the clean image
 
 
 def verify_model(model: ScoreModel) -> list[Check]:
-    """Run the denoiser on a smooth picture at sigma_min, at the geometric middle, and at sigma_max.
+    """Run the denoiser on a smooth image at sigma_min, at the geometric middle, and at sigma_max.
 
     Raises:
         SdeditError: if a result is not finite, or D(x; sigma_min) is far from x.
@@ -181,24 +181,24 @@ def verify_model(model: ScoreModel) -> list[Check]:
     multiple = model.size_multiple
     size = math.ceil(min(model.native_size, _LARGEST_SIZE) / multiple) * multiple
     across = torch.linspace(0, math.pi, size)
-    picture = (
+    image = (
         0.5
         + 0.3
         * torch.stack(
             [across.sin().outer(across.cos()), across.cos().outer(across.sin()), across.cos().outer(across.cos())]
         )[None]
     )
-    noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(0))
-    picture, noise = picture.to(model.device), noise.to(model.device)
+    noise = torch.randn(image.shape, generator=torch.Generator().manual_seed(0))
+    image, noise = image.to(model.device), noise.to(model.device)
     low, high = model.schedule.sigma_min, model.schedule.sigma_max
     checks = []
     for sigma in (low, math.sqrt(low * high), high):
-        noised = picture + sigma * noise
+        noised = image + sigma * noise
         with torch.inference_mode():
             denoised = model.denoise(noised, torch.full((1,), sigma, device=model.device))
         if not torch.isfinite(denoised).all():
             raise SdeditError(f"{model.name} does not work: its denoiser gives no finite picture at sigma {sigma:g}")
-        change, error = ((denoised - other).square().mean().sqrt().item() for other in (noised, picture))
+        change, error = ((denoised - other).square().mean().sqrt().item() for other in (noised, image))
         checks.append(Check(sigma, change, error))
     if checks[0].from_input > _MOST_CHANGE * low:
         raise SdeditError(
@@ -244,8 +244,8 @@ def calibrate_checkpoint(
     elif output.exists() and not overwrite:
         raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
     model = load_model(name, precision="fp32")
-    pictures, _ = load_squares(photos, model.native_size, limit)
-    calibration = calibrate(model, pictures)
+    images, _ = load_squares(photos, model.native_size, limit)
+    calibration = calibrate(model, images)
     calibrated = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
     save_checkpoint(calibrated, output, _stored_type(model))
     return output, calibration.photographs

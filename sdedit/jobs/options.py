@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 from sdedit.checkpoints.models import BUILT_IN
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES
-from sdedit.io.outputs import find_outputs
+from sdedit.io.files import IMAGE_SUFFIXES
+from sdedit.io.outputs import plan_outputs
 
 if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
 MOST_VARIANTS = 10_000
 MOST_PASSES = 12
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
-_OUTPUT_SUFFIXES = PICTURE_SUFFIXES - {".gif"}
+_OUTPUT_SUFFIXES = IMAGE_SUFFIXES - {".gif"}
 
 
 @dataclass(frozen=True)
-class ModelChoice:
+class ModelOptions:
     """The arguments of `sdedit.load_model`, kept until the model is needed: loading takes seconds."""
 
     source: str = BUILT_IN
@@ -56,7 +56,7 @@ class ModelChoice:
         )
 
 
-DEFAULT_MODEL = ModelChoice()
+DEFAULT_MODEL = ModelOptions()
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ class PaintOptions:
         passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
         batch: most guides that go through the network at once; None is 8 for a folder and 1 for a single guide.
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.batch.listing`).
-        skip_existing: leave every picture alone that is there, whatever its recipe.
-        overwrite: paint every picture again, whatever its recipe.
+        skip_existing: leave every image alone that is there, whatever its recipe.
+        overwrite: paint every image again, whatever its recipe.
         tune_allocator: let this process keep freed memory, as the command does: faster on a CPU, and process-wide.
         shard: (i, n), paint only the i-th of n shares of a folder; i counts from 0, and n means the same as 0.
     """
@@ -170,7 +170,7 @@ def output_files(guide: str, output: str | None, options: PaintOptions) -> list[
         SdeditError: if any of them cannot or must not be written.
     """
     source = Path("guide.png" if guide == "-" else guide)
-    return find_outputs(
+    return plan_outputs(
         output,
         source.with_name(f"{source.stem}-painted.png"),
         [guide],

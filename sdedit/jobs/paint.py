@@ -7,12 +7,12 @@ from contextlib import closing
 from dataclasses import replace
 
 from sdedit.errors import SdeditError
-from sdedit.io.outputs import find_animation
+from sdedit.io.outputs import plan_animation
 from sdedit.jobs.batch.folder import paint_folder
 from sdedit.jobs.batch.listing import read_list
 from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
 from sdedit.jobs.settings import load_job_model
-from sdedit.jobs.tasks import Item, PaintedFile, Tally
+from sdedit.jobs.tasks import PaintedFile, Tally, Task
 
 
 def run_paint_job(
@@ -26,7 +26,7 @@ def run_paint_job(
     """Paint what is asked for; at the end, list what failed.
 
     Args:
-        guides: files, folders, or one "-" for a picture on standard input.
+        guides: files, folders, or one "-" for an image on standard input.
         list_file: a file of more of them, "-" for standard input.
         output: where to; for several guides or a folder, a folder.
         options: how.
@@ -37,24 +37,24 @@ def run_paint_job(
         SdeditError: if anything given cannot be used, or the only guide cannot be painted.
         SomeFailedError: if some of many guides could not be painted.
     """
-    tell, show = (None, False) if quiet else (say, True)
+    log, show = (None, False) if quiet else (say, True)
     if is_one_guide(guides, list_file, options):
-        yield from paint_guide(guides[0], output, options, tell, show)
+        yield from paint_guide(guides[0], output, options, log, show)
         return
     folder = output_folder(guides, output, options)
     tally = Tally()
-    for result in paint_folder(guides, read_list(list_file), folder, options, tell, show):
+    for result in paint_folder(guides, read_list(list_file), folder, options, log, show):
         tally.add(result)
         yield result
-    if tell:
-        tell(tally.summary())
+    if log:
+        log(tally.summary())
     tally.raise_for_failures(folder, say)
 
 
 def paint_guide(
     guide: str, output: str | None, options: PaintOptions, say: Callable[[str], object] | None, show_progress: bool
 ) -> Iterator[PaintedFile]:
-    """Paint a guide file, once for each variant, and write the pictures.
+    """Paint a guide file, once for each variant, and write the images.
 
     Variants go through the network one by one unless a batch is asked for, so that each is bit for bit what a run of
     its own gives.
@@ -67,11 +67,11 @@ def paint_guide(
         show_progress: draw a progress bar on standard error if it is a terminal.
 
     Raises:
-        SdeditError: if anything given cannot be used; pictures already written stay, and each is whole.
+        SdeditError: if anything given cannot be used; images already written stay, and each is whole.
     """
     options.check()
     files = output_files(guide, output, options)
-    film = find_animation(options.animate, files, [guide], options.overwrite)
+    animation_path = plan_animation(options.animate, files, [guide], options.overwrite)
     there = {file for file in files if file is not None and options.skip_existing and file.exists()}
     yield from (PaintedFile(guide, str(file), "skipped") for file in files if file in there)
     if there == set(files):
@@ -81,7 +81,7 @@ def paint_guide(
 
     opened = read_guide(guide, options.background)
 
-    # Only now what takes seconds: everything above can fail at once.
+    # Slow imports last: everything above fails fast.
     from tqdm import tqdm
 
     from sdedit.diffusion.reverse_sde import Step
@@ -93,19 +93,19 @@ def paint_guide(
         from sdedit.pipelines.auto_t0 import suggest_t0
 
         known = load_job_model(options, options.device, show_progress)
-        guide_alone = to_tensor(opened.at(options.size or known.native_size).picture)
+        guide_alone = to_tensor(opened.at(options.size or known.native_size).image)
         options = replace(options, model=known, t0=suggest_t0(known, guide_alone, *options.t0).t0)
     engine = load_engine(options, options.device, say, show_progress)
     settings, model = engine.settings, engine.model
     fitted = opened.at(settings.size)
     animation = None
-    if film is not None:
-        animation = Animation(fitted.picture, engine.evaluations, options.animate_every, options.animate_state)
+    if animation_path is not None:
+        animation = Animation(fitted.image, engine.evaluations, options.animate_every, options.animate_state)
     seed = draw_seed() if options.seed is None else options.seed
-    items = [Item(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
-    batches = make_batches([(item, fitted) for item in items], set(items), model.size_multiple, options.batch or 1)
+    tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
+    batches = make_batches([(task, fitted) for task in tasks], set(tasks), model.size_multiple, options.batch or 1)
     if say:
-        (width, height), original = fitted.picture.size, opened.picture.size
+        (width, height), original = fitted.image.size, opened.image.size
         resized = "" if original == (width, height) else f" (guide {original[0]}x{original[1]})"
         seeds = f"seed {seed}" if options.variants == 1 else f"seeds {seed} to {seed + options.variants - 1}"
         say(
@@ -126,5 +126,5 @@ def paint_guide(
                 if result.error:
                     raise SdeditError(result.error)
                 yield result
-    if film and animation:
-        animation.write(film)
+    if animation_path and animation:
+        animation.write(animation_path)

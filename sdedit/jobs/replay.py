@@ -1,4 +1,4 @@
-"""Painting a picture again from the recipe it carries."""
+"""Painting an image again from the recipe it carries."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from sdedit.jobs.batch.batches import Batch, Guide, Window, read_guide
 from sdedit.jobs.batch.engine import load_engine
 from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
 from sdedit.jobs.options import PaintOptions, output_files
-from sdedit.jobs.tasks import Item, PaintedFile
+from sdedit.jobs.tasks import PaintedFile, Task
 
 _MOST_TOGETHER = 4096  # a batch beyond this is no recipe of ours
 
 
-def replay_picture(
-    picture: Path,
+def replay_image(
+    image: Path,
     guide: str | None,
     output: str | None,
     model: str | None,
@@ -27,25 +27,25 @@ def replay_picture(
     say: Callable[[str], object] | None,
     show_progress: bool,
 ) -> Generator[PaintedFile, None, None]:
-    """Paint a picture again, bit for bit on the machine that painted it, with as many guides at once as then.
+    """Paint an image again, bit for bit on the machine that painted it, with as many guides at once as then.
 
     Args:
-        picture: a PNG painted by sdedit.
-        guide: its guide, or another one to paint by the same recipe; None looks for it beside the picture and where the
-            ledger of the picture's folder says it was.
+        image: a PNG painted by sdedit.
+        guide: its guide, or another one to paint by the same recipe; None looks for it beside the image and where the
+            ledger of the image's folder says it was.
         output: file or folder to write; None for PICTURE-replayed.png.
         model: None for what the recipe names.
-        device: None for the kind of device that painted the picture.
+        device: None for the kind of device that painted the image.
         offline: use only models that have been downloaded before.
         overwrite: replace output that exists.
         say: takes lines about what is done; None for silence.
         show_progress: draw a progress bar on standard error if it is a terminal.
 
     Raises:
-        SdeditError: if the picture has no recipe, or its guide, its model or its device are not here.
+        SdeditError: if the image has no recipe, or its guide, its model or its device are not here.
     """
-    recipe = load_recipe(picture)
-    path, opened = _find_guide(picture, recipe) if guide is None else (guide, read_guide(guide, recipe.background))
+    recipe = load_recipe(image)
+    path, opened = _find_guide(image, recipe) if guide is None else (guide, read_guide(guide, recipe.background))
     options = PaintOptions(
         t0=recipe.t0,
         model=model or recipe.model_source or recipe.model,
@@ -66,22 +66,22 @@ def replay_picture(
         tune_allocator=True,
     )
     options.check()
-    target = str(picture.with_name(f"{picture.stem}-replayed.png")) if output is None else output
+    target = str(image.with_name(f"{image.stem}-replayed.png")) if output is None else output
     file = output_files(path, target, options)[0]
-    if file is not None and file.exists() and file.samefile(picture):
+    if file is not None and file.exists() and file.samefile(image):
         raise SdeditError(f"{file} is the picture itself; name another output")
 
     engine = load_engine(options, options.device, say, show_progress)
     if engine.model.checksum != recipe.checksum:
         raise SdeditError(
-            f"{options.model} is not the model that painted {picture}, which was {recipe.model} with the checksum "
+            f"{options.model} is not the model that painted {image}, which was {recipe.model} with the checksum "
             f"{recipe.checksum[:12]}…; name that one with --model"
         )
     if say and opened.checksum != recipe.guide_checksum:
-        say(f"{path} is not the guide that {picture} was painted from, or has changed since")
-    item = Item(path, file, recipe.seed, recipe.folder_seed)
+        say(f"{path} is not the guide that {image} was painted from, or has changed since")
+    task = Task(path, file, recipe.seed, recipe.folder_seed)
     fitted = opened.at((recipe.width, recipe.height))
-    company = [(Item(path, None, recipe.seed), fitted)] * (recipe.batch - 1)
+    padding = [(Task(path, None, recipe.seed), fitted)] * (recipe.batch - 1)
     if say:
         say(
             f"{engine.model.name}: {recipe.width}x{recipe.height} px, t0 {recipe.t0:.4g}, sigma(t0) "
@@ -89,7 +89,7 @@ def replay_picture(
         )
     from tqdm import tqdm
 
-    window = Window([Batch([(item, fitted), *company], {item})])
+    window = Window([Batch([(task, fitted), *padding], {task})])
     with tqdm(total=engine.evaluations, unit="step", leave=False, disable=None if show_progress else True) as bar:
         for result in engine.paint([window], None, say or (lambda line: None), lambda step: bar.update()):
             if result.error:
@@ -97,32 +97,32 @@ def replay_picture(
             yield result
 
 
-def load_recipe(picture: Path) -> Recipe:
-    """The recipe of a picture, in a form that can be painted by.
+def load_recipe(image: Path) -> Recipe:
+    """The recipe of an image, in a form that can be painted by.
 
     Raises:
-        SdeditError: if there is no such picture, or it has no usable recipe.
+        SdeditError: if there is no such image, or it has no usable recipe.
     """
-    if not picture.is_file():
-        raise SdeditError(f"there is no file {picture}")
-    found = read_recipe(picture)
+    if not image.is_file():
+        raise SdeditError(f"there is no file {image}")
+    found = read_recipe(image)
     if found is None:
-        raise SdeditError(f"{picture} carries no recipe; only PNG files written by sdedit do")
+        raise SdeditError(f"{image} carries no recipe; only PNG files written by sdedit do")
     try:
         recipe = Recipe.from_dict(found)
         if not 1 <= recipe.batch <= _MOST_TOGETHER:
             raise ValueError(f"its batch is {recipe.batch}")
     except ValueError as error:
-        raise SdeditError(f"the recipe in {picture} cannot be used: {error}") from error
+        raise SdeditError(f"the recipe in {image} cannot be used: {error}") from error
     return recipe
 
 
-def _find_guide(picture: Path, recipe: Recipe) -> tuple[str, Guide]:
-    """The guide with the recipe's checksum: beside the picture, or where the ledger says."""
-    places = [picture.with_name(recipe.guide)]
-    for folder in picture.absolute().parents:
+def _find_guide(image: Path, recipe: Recipe) -> tuple[str, Guide]:
+    """The guide with the recipe's checksum: beside the image, or where the ledger says."""
+    places = [image.with_name(recipe.guide)]
+    for folder in image.absolute().parents:
         if (folder / LEDGER_NAME).is_file():
-            name = picture.absolute().relative_to(folder).as_posix()
+            name = image.absolute().relative_to(folder).as_posix()
             places += [
                 Path(line["input"])
                 for line in Ledger(folder).new_lines()
@@ -137,6 +137,5 @@ def _find_guide(picture: Path, recipe: Recipe) -> tuple[str, Guide]:
         if guide.checksum == recipe.guide_checksum:
             return str(place), guide
     raise SdeditError(
-        f"the guide {recipe.guide} that {picture} was painted from is not beside it; name it: sdedit replay {picture} "
-        f"GUIDE"
+        f"the guide {recipe.guide} that {image} was painted from is not beside it; name it: sdedit replay {image} GUIDE"
     )

@@ -19,8 +19,8 @@ _DEFAULT_T0 = 0.5
 
 
 @dataclass(frozen=True)
-class Settings:
-    """How the pictures of a job are painted with the model it has: options with every default settled."""
+class Resolved:
+    """How the images of a job are painted with the model it has: options with every default settled."""
 
     t0: float
     sigma: float
@@ -34,7 +34,7 @@ class Settings:
     any_precision: bool  # none was asked for
 
     def recipe(self, model: ScoreModel, size: tuple[int, int], seed: int, **facts: Any) -> Recipe:
-        """The recipe of one picture of (width, height) px; `facts` are the fields that only its painter knows."""
+        """The recipe of one image of (width, height) px; `facts` are the fields that only its painter knows."""
         from sdedit.diffusion.device import precision_name
 
         return Recipe(
@@ -59,7 +59,7 @@ class Settings:
         )
 
     def agrees_with(self, recipe: dict[str, Any], model: ScoreModel, guide: str) -> bool:
-        """Whether a picture with this recipe is what the settings would paint from a guide, its seed aside.
+        """Whether an image with this recipe is what the settings would paint from a guide, its seed aside.
 
         Not compared is what decides only rounding: device, batch, version, and a precision nobody asked for.
         """
@@ -97,7 +97,7 @@ def load_job_model(options: PaintOptions, device: str, show_progress: bool) -> S
     )
 
 
-def settle(options: PaintOptions, model: ScoreModel) -> Settings:
+def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
     """Options with the defaults of a model.
 
     Raises:
@@ -121,7 +121,7 @@ def settle(options: PaintOptions, model: ScoreModel) -> Settings:
         sigma = model.schedule.sigma(t0)
     except ValueError as error:
         raise SdeditError(str(error)) from error
-    return Settings(
+    return Resolved(
         t0=t0,
         sigma=sigma,
         sampling=sampling,
@@ -161,7 +161,7 @@ def sampling_for(choice: SamplingChoice | Sampling, model: ScoreModel, t0: float
     return choice
 
 
-def warnings(settings: Settings, model: ScoreModel) -> list[str]:
+def warnings(settings: Resolved, model: ScoreModel) -> list[str]:
     """What a user should know before painting: what the model's file left open, and steps that are too few."""
     lines = [f"{model.name}: {note}" for note in model.notes]
     if settings.sampling.sampler == "euler-maruyama-t":

@@ -10,17 +10,17 @@ from PIL import Image
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, reason, write_atomically, write_output
-from sdedit.io.images import fit_guide, open_picture, working_size
-from sdedit.io.outputs import find_outputs
+from sdedit.io.images import fit_guide, open_image, working_size
+from sdedit.io.outputs import plan_outputs
 from sdedit.pipelines.strokes import simulate_strokes
 
 
 def simulate_files(photo: str, output: str | None, size: int | None, overwrite: bool) -> Path | None:
-    """Simulate strokes from a picture, or from each in a folder or tar archive.
+    """Simulate strokes from an image, or from each in a folder or tar archive.
 
     Args:
-        photo: the picture, folder or archive; "-" is a picture on standard input.
-        output: the picture or folder to write; "-" is standard output, None a name beside `photo`.
+        photo: the image, folder or archive; "-" is an image on standard input.
+        output: the image or folder to write; "-" is standard output, None a name beside `photo`.
         size: the shorter side that photographs are shrunk or enlarged to first, in pixels; None leaves them.
         overwrite: whether files that exist may be replaced.
 
@@ -37,8 +37,8 @@ def simulate_files(photo: str, output: str | None, size: int | None, overwrite: 
     if output is None and photo == "-":
         output = "-"
     default = name.with_name(f"{name.stem}-strokes.png")
-    file = find_outputs(output, default, [photo], [".png"], overwrite=overwrite)[0]
-    strokes = _simulate(open_picture(*open_input(photo)), size)
+    file = plan_outputs(output, default, [photo], [".png"], overwrite=overwrite)[0]
+    strokes = _simulate(open_image(*open_input(photo)), size)
     write_output(file, partial(strokes.save, format="PNG"))
     return file
 
@@ -57,7 +57,7 @@ def _simulate_all(source: Path, folder: Path, size: int | None, overwrite: bool)
             raise SdeditError(f"two photographs in {source} are called {file.stem}; rename one of them")
         if file.exists() and not overwrite:
             raise SdeditError(f"{file} exists; add --overwrite to replace it, or name another output")
-        strokes = _simulate(open_picture(data, name), size)
+        strokes = _simulate(open_image(data, name), size)
         write_atomically(file, partial(strokes.save, format="PNG"))
         done.add(file)
     if not done:

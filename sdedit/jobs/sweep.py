@@ -12,8 +12,8 @@ from typing import TYPE_CHECKING, Any
 from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_atomically, write_table
-from sdedit.io.outputs import find_outputs
-from sdedit.jobs.options import DEFAULT_MODEL, ModelChoice
+from sdedit.io.outputs import plan_outputs
+from sdedit.jobs.options import DEFAULT_MODEL, ModelOptions
 from sdedit.jobs.settings import sampling_for
 
 if TYPE_CHECKING:
@@ -46,7 +46,7 @@ class SweepJob:
     sampling: Sampling | SamplingChoice = NO_CHOICE
     size: int | tuple[int, int] | None = None
     background: str = "white"
-    model: ModelChoice = DEFAULT_MODEL
+    model: ModelOptions = DEFAULT_MODEL
     overwrite: bool = False
 
 
@@ -60,7 +60,7 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
         SdeditError: if anything given cannot be used.
     """
     from sdedit.evaluation.plot import check_plotting, plot_over_t0
-    from sdedit.io.images import fit_guide, open_picture, working_size
+    from sdedit.io.images import fit_guide, open_image, working_size
 
     if job.plot:
         check_plotting()
@@ -70,7 +70,7 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
     plot_file = sheet_file.with_name(f"{sheet_file.stem}-plot.png")
     if job.plot:
         _single(job, str(plot_file), sheet_file, ".png")
-    guide = open_picture(*open_input(job.guide), background=job.background)
+    guide = open_image(*open_input(job.guide), background=job.background)
 
     from tqdm import tqdm
 
@@ -96,7 +96,7 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
     from sdedit.io.contact_sheet import contact_sheet
 
     tiles = [
-        [(fitted, f"guide\nseed {seed}"), *((picture, _label(row)) for row, picture in painted if row.seed == seed)]
+        [(fitted, f"guide\nseed {seed}"), *((image, _label(row)) for row, image in painted if row.seed == seed)]
         for seed in seeds
     ]
     sheet = contact_sheet(tiles)
@@ -122,7 +122,7 @@ def sweep(
 ) -> list[tuple[SweepRow, Image.Image]]:
     """Paint a guide, at the size it has, at each t0 with each seed; t0 by t0."""
     from sdedit.evaluation import l2, rmse
-    from sdedit.io.tensors import to_picture, to_tensor
+    from sdedit.io.tensors import to_image, to_tensor
     from sdedit.pipelines.paint import paint
 
     given = to_tensor(guide)
@@ -132,7 +132,7 @@ def sweep(
             painted = paint(model, given, t0, **asdict(sampling), seed=seed, on_step=on_step).to("cpu")
             pair = painted[None], given[None]
             row = SweepRow(t0, model.schedule.sigma(t0), seed, float(l2(*pair)), float(rmse(*pair)))
-            results.append((row, to_picture(painted)))
+            results.append((row, to_image(painted)))
     return results
 
 
@@ -143,6 +143,6 @@ def _label(row: SweepRow) -> str:
 def _single(job: SweepJob, output: str | None, default: Path, suffix: str) -> Path:
     if output == "-":
         raise SdeditError("a sweep is several files; name the sheet, a .png file")
-    file = find_outputs(output, default, [job.guide], [suffix], overwrite=job.overwrite)[0]
+    file = plan_outputs(output, default, [job.guide], [suffix], overwrite=job.overwrite)[0]
     assert file is not None
     return file

@@ -1,4 +1,4 @@
-"""One picture of a job: what is to be painted, and what became of it."""
+"""One image of a job: the task, and its result."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ _MOST_LISTED = 50
 
 
 @dataclass(frozen=True)
-class Item:
-    """One picture to paint; `output` None stands for standard output."""
+class Task:
+    """One image to paint; `output` None stands for standard output."""
 
     path: str
     output: Path | None
@@ -25,11 +25,11 @@ class Item:
 
 @dataclass(frozen=True)
 class PaintedFile:
-    """One picture of a job.
+    """The result of one image of a job.
 
     Attributes:
         input: file of the guide, "-" for standard input.
-        output: file of the picture, "-" for standard output.
+        output: file of the image, "-" for standard output.
         status: "painted"; "skipped", where it was done before; or "failed".
         recipe: how it was painted, as `Recipe.to_dict` gives it; None where it failed.
         seconds: its share of its batch's time in the network, where it was painted now.
@@ -44,8 +44,8 @@ class PaintedFile:
     error: str | None = None
 
     @classmethod
-    def failure(cls, item: Item, error: str) -> PaintedFile:
-        return cls(item.path, str(item.output or "-"), "failed", error=" ".join(error.split()))
+    def failure(cls, task: Task, error: str) -> PaintedFile:
+        return cls(task.path, str(task.output or "-"), "failed", error=" ".join(error.split()))
 
     def to_json(self) -> str:
         """One line: the fields, with those of the recipe among them."""
@@ -54,7 +54,7 @@ class PaintedFile:
 
 
 class Tally:
-    """Counts what became of the pictures of a job, and tells it at the end."""
+    """Counts what became of the images of a job, and tells it at the end."""
 
     def __init__(self) -> None:
         self._counts = {"painted": 0, "skipped": 0, "failed": 0}
@@ -90,7 +90,7 @@ class Tally:
 
 @dataclass(frozen=True)
 class RetouchedFile:
-    """One picture that was painted and written, and how."""
+    """One image that was painted and written, and how."""
 
     output: str
     recipe: dict[str, Any]

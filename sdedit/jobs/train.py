@@ -99,15 +99,15 @@ def run_training(
 
     trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, teacher)
     terminal = show_progress and sys.stderr.isatty()
-    said = time.monotonic()
+    logged = time.monotonic()
     with tqdm(bar_format="{desc}", disable=not terminal) as bar:
 
         def show(line: str) -> None:
-            nonlocal said
+            nonlocal logged
             if terminal:
                 bar.set_description_str(line)
-            elif show_progress and time.monotonic() - said >= _SECONDS_PER_LINE:
-                said = time.monotonic()
+            elif show_progress and time.monotonic() - logged >= _SECONDS_PER_LINE:
+                logged = time.monotonic()
                 say(line)
 
         received = trainer.run(show)

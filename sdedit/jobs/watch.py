@@ -17,10 +17,10 @@ from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides, read_list
 from sdedit.jobs.batch.ranks import Rank
 from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
-from sdedit.jobs.tasks import Item, PaintedFile
+from sdedit.jobs.tasks import PaintedFile, Task
 
 _QUIET = 0.25  # seconds a file has to stay as it is before it is read
-_PATIENCE = 3.0  # seconds a file that is no whole picture is waited for
+_PATIENCE = 3.0  # seconds a file that is no whole image is waited for
 _POLL = 200  # milliseconds
 
 Say = Callable[[str], object]
@@ -36,42 +36,42 @@ def run_watch_job(
     Raises:
         SdeditError: if anything given cannot be used or watched.
     """
-    tell, show = (None, False) if quiet else (say, True)
+    log, show = (None, False) if quiet else (say, True)
     if is_one_guide(guides, list_file, options):
         if guides[0] == "-" or output == "-":
             raise SdeditError("standard input and output cannot be watched; name files")
-        yield from watch_guide(guides[0], output, options, tell, show)
+        yield from watch_guide(guides[0], output, options, log, show)
         return
     folder = output_folder(guides, output, options)
     lines = read_list(list_file)
     if options.shard:
         raise SdeditError("one process watches a folder; leave out --shard")
-    yield from watch_folder(guides, lines, folder, options, tell, show)
+    yield from watch_folder(guides, lines, folder, options, log, show)
 
 
 def watch_guide(
     guide: str, output: str | None, options: PaintOptions, say: Say | None, show_progress: bool
 ) -> Iterator[PaintedFile]:
-    """Paint a guide now, and again each time it is saved, over its picture; the seed stays the same.
+    """Paint a guide now, and again each time it is saved, over its image; the seed stays the same.
 
     Never ends by itself. Arguments are those of `sdedit.jobs.paint.paint_guide`.
 
     Raises:
-        SdeditError: if anything given cannot be used; a guide that is no whole picture is only told of.
+        SdeditError: if anything given cannot be used; a guide that is no whole image is only told of.
     """
     options.check()
     files = output_files(guide, output, options)
     seed = draw_seed() if options.seed is None else options.seed
-    items = [Item(guide, file, seed + variant) for variant, file in enumerate(files)]
+    tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files)]
     changes = _changes([str(Path(guide).resolve().parent)])
     engine = load_engine(options, options.device, say, show_progress)
     if say:
         say(f"{engine.model.name}: painting {guide} each time it is saved, seed {seed}; Ctrl-C ends it")
     painter = _Repainter(engine, options, None, say)
-    yield from painter.paint(items)
+    yield from painter.paint(tasks)
     for changed in changes:
         if os.path.realpath(guide) in changed:
-            yield from painter.paint(items)
+            yield from painter.paint(tasks)
 
 
 def watch_folder(
@@ -105,10 +105,10 @@ def watch_folder(
     for changed in changes:
         with suppress(SdeditError):  # all guides are gone; others may come
             listing = listed()
-        for number, source in enumerate(listing.sources):
+        for number, source in enumerate(listing.guides):
             if os.path.realpath(source.path) in changed:
                 start = number * options.variants
-                yield from painter.paint(listing.items(start, start + options.variants, folder_seed))
+                yield from painter.paint(listing.tasks(start, start + options.variants, folder_seed))
 
 
 class _Repainter:
@@ -121,20 +121,20 @@ class _Repainter:
         self._say = say or (lambda line: None)
         self._painted: dict[str, str] = {}  # guide: checksum
 
-    def paint(self, items: list[Item]) -> Iterator[PaintedFile]:
+    def paint(self, tasks: list[Task]) -> Iterator[PaintedFile]:
         """Paint the variants of one guide, once its file is whole."""
-        path = items[0].path
+        path = tasks[0].path
         try:
             guide = _wait_until_saved(path, self._engine.read)
         except SdeditError as error:
             if Path(path).exists():
                 self._say(f"left out: {error}")
-                yield PaintedFile.failure(items[0], str(error))
+                yield PaintedFile.failure(tasks[0], str(error))
             return
         if self._painted.get(path) == guide.checksum:
             return
-        entries = [(item, guide) for item in items]
-        batches = make_batches(entries, set(items), self._engine.model.size_multiple, self._batch)
+        entries = [(task, guide) for task in tasks]
+        batches = make_batches(entries, set(tasks), self._engine.model.size_multiple, self._batch)
         for result in self._engine.paint([Window(batches)], self._ledger, self._say):
             self._say(f"{result.status} {result.output}")
             yield result
@@ -142,7 +142,7 @@ class _Repainter:
 
 
 def _wait_until_saved(path: str, read: Callable[[str], Guide]) -> Guide:
-    """A guide whose file has stopped changing and is a whole picture.
+    """A guide whose file has stopped changing and is a whole image.
 
     Raises:
         SdeditError: if it still is none a while after its last change.

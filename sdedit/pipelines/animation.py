@@ -1,4 +1,4 @@
-"""Animations: the guide dissolving into noise, and coming back as a picture."""
+"""Animations: the guide dissolving into noise, and coming back as an image."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from torch.nn import functional as F
 
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.io.files import write_atomically
-from sdedit.io.tensors import to_picture, to_tensor
+from sdedit.io.tensors import to_image, to_tensor
 
 STATES = ("x", "D")
 _FRAME, _REST = 80, 1200  # milliseconds a frame stands; and the guide and the result
-_SIDE = 256  # pixels; smaller pictures are shown enlarged by a whole number up to this
+_SIDE = 256  # pixels; smaller images are shown enlarged by a whole number up to this
 _FRAMES = 24  # each way, unless told otherwise
 
 
@@ -32,7 +32,7 @@ class Animation:
         guide: at the size it is painted at.
         evaluations: how many there will be.
         every: one frame every so many evaluations; None for about 24 frames each way.
-        state: what is shown on the way back, "x" for the state of the reverse SDE or "D" for D(x; sigma), the picture
+        state: what is shown on the way back, "x" for the state of the reverse SDE or "D" for D(x; sigma), the image
             expected behind it.
 
     Raises:
@@ -50,7 +50,7 @@ class Animation:
         self._seen = 0
 
     def add(self, step: Step) -> None:
-        """Take note of an evaluation, up to as many as were announced; of a batch the first picture is shown."""
+        """Take note of an evaluation, up to as many as were announced; of a batch the first image is shown."""
         if self._seen == self._evaluations:
             return
         if self._seen % self._every == 0:
@@ -59,7 +59,7 @@ class Animation:
             if self._noise is None:
                 self._noise = (x - to_tensor(self._guide)) / step.sigma
             self._levels.append(step.sigma)
-            self._back.append(to_picture(x if self._state == "x" else d))
+            self._back.append(to_image(x if self._state == "x" else d))
         self._seen += 1
         self._last = step.denoised
 
@@ -74,10 +74,10 @@ class Animation:
         assert self._noise is not None
         if result is None:
             width, height = self._guide.size
-            result = to_picture(_at_size(self._last[:1], height, width)[0])
+            result = to_image(_at_size(self._last[:1], height, width)[0])
         guide = to_tensor(self._guide)
         first_way = self._levels.index(min(self._levels)) + 1  # a repeat starts from high noise again
-        there = [to_picture(guide + sigma * self._noise) for sigma in reversed(self._levels[:first_way])]
+        there = [to_image(guide + sigma * self._noise) for sigma in reversed(self._levels[:first_way])]
         way = [*there, *self._back]
         # The first state is the end of the way there, the last D the result; Pillow would drop some of the doubles.
         way = [frame for frame, after in pairwise([*way, result]) if frame != after]

@@ -31,7 +31,7 @@ class Calibration:
     """The denoising error of photographs at some noise levels.
 
     Attributes:
-        sigmas: rising noise levels, in units of pictures in [0, 1].
+        sigmas: rising noise levels, in units of images in [0, 1].
         means: of the logarithm of a photograph's error, the mean squared difference of D(y + sigma z; sigma) and y.
         stds: standard deviation of the same between photographs.
         photographs: how many were measured.
@@ -80,24 +80,24 @@ class Suggestion:
 
 @torch.inference_mode()
 def denoising_errors(
-    model: ScoreModel, pictures: Tensor, sigmas: tuple[float, ...], on_batch: Callable[[], object] = lambda: None
+    model: ScoreModel, images: Tensor, sigmas: tuple[float, ...], on_batch: Callable[[], object] = lambda: None
 ) -> Tensor:
     """Mean squared error of the denoiser, with the same noise at every call.
 
     Args:
         model: the score model.
-        pictures: (N, 3, H, W) in [0, 1], sides being multiples of `model.size_multiple`.
+        images: (N, 3, H, W) in [0, 1], sides being multiples of `model.size_multiple`.
         sigmas: noise levels.
-        on_batch: called after each network evaluation, which is one of up to 10 pictures.
+        on_batch: called after each network evaluation, which is one of up to 10 images.
 
     Returns:
         (len(sigmas), N) float64 on the CPU.
     """
-    z = torch.randn(pictures[:1].shape, generator=torch.Generator().manual_seed(0)).to(model.device)
+    z = torch.randn(images[:1].shape, generator=torch.Generator().manual_seed(0)).to(model.device)
     rows = []
     for sigma in sigmas:
         errors = []
-        for batch in pictures.split(_BATCH):
+        for batch in images.split(_BATCH):
             y = batch.to(model.device, torch.float32)
             d = model.denoise(y + sigma * z, torch.full((1,), sigma, device=model.device))
             errors.append((d - y).square().mean(dim=(1, 2, 3)))

@@ -1,4 +1,4 @@
-"""The region of a large picture that goes through the model: what may change, with enough round it to fit in."""
+"""The region of a large image that goes through the model: what may change, with enough round it to fit in."""
 
 from __future__ import annotations
 
@@ -17,18 +17,19 @@ def bounding_box(mask: np.ndarray) -> Box:
     return int(columns[0]), int(rows[0]), int(columns[-1]) + 1, int(rows[-1]) + 1
 
 
-def region_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box:
-    """Surround a box with context, inside a picture.
+def crop_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box:
+    """Surround a box with context, inside an image.
 
     Args:
         box: bounds of what may change.
-        size: width and height of the picture.
+        size: width and height of the image.
         context: what is added on each side, as a share of the box's own width and height.
-        least: the region has at least this many pixels a side, where the picture has: below the model's native size
-            the picture would only be enlarged. And at least half its other side, since models know no ribbons.
+        least: the region has at least this many pixels a side, where the image has: below the model's native size
+            the image would only be enlarged. And at least half its other side: very narrow crops are outside the
+            training distribution.
 
     Returns:
-        The region, moved inwards where it would reach beyond the picture.
+        The region, moved inwards where it would reach beyond the image.
     """
     left, top, right, bottom = box
     sides = [(1 + 2 * context) * length for length in (right - left, bottom - top)]
@@ -47,11 +48,11 @@ def _place(centre: float, side: float, whole: int) -> tuple[int, int]:
 
 
 @dataclass(frozen=True)
-class Plan:
+class Crop:
     """Where the model works.
 
     Attributes:
-        box: the region of the picture that goes through it.
+        box: the region of the image that goes through it.
         size: width and height it has there, in pixels.
     """
 
@@ -60,16 +61,16 @@ class Plan:
 
     @property
     def scale(self) -> float:
-        """Pixels of the picture for one of the model's; above 1 the painted part is enlarged, and soft."""
+        """Pixels of the image for one of the model's; above 1 the painted part is enlarged, and soft."""
         return min(self.box[2] - self.box[0], self.box[3] - self.box[1]) / min(self.size)
 
 
-def plan_region(mask: np.ndarray, native_size: int, size: int | None, context: float) -> Plan:
+def plan_crop(mask: np.ndarray, native_size: int, size: int | None, context: float) -> Crop:
     """Where the model works for a mask (H, W); `size` is the region's shorter side there, None the native one.
 
     Raises:
         ValueError: if the region cannot be painted at that size.
     """
     shorter = size or native_size
-    box = region_box(bounding_box(mask), (mask.shape[1], mask.shape[0]), context, shorter)
-    return Plan(box, working_size((box[2] - box[0], box[3] - box[1]), shorter))
+    box = crop_box(bounding_box(mask), (mask.shape[1], mask.shape[0]), context, shorter)
+    return Crop(box, working_size((box[2] - box[0], box[3] - box[1]), shorter))

@@ -1,4 +1,4 @@
-"""Edit and composite: a picture with strokes or a pasted part in, a coherent one out, the rest of it untouched."""
+"""Edit and composite: an image with strokes or a pasted part in, a coherent one out, the rest of it untouched."""
 
 from __future__ import annotations
 
@@ -7,12 +7,12 @@ from collections.abc import Callable
 from PIL import Image
 
 from sdedit.diffusion.reverse_sde import Step
-from sdedit.diffusion.samplers import Sampling, resolve_sampling
+from sdedit.diffusion.samplers import resolve_sampling
 from sdedit.diffusion.score_model import ScoreModel
-from sdedit.io.source_image import Source, as_source
-from sdedit.pipelines.inpaint import change_region
+from sdedit.io.source_image import SourceImage
+from sdedit.pipelines.inpaint import inpaint_crop
 from sdedit.pipelines.mask import mask_values
-from sdedit.pipelines.overlay import Alteration, Surroundings, with_patch, with_strokes
+from sdedit.pipelines.overlay import CropOptions, with_patch, with_strokes
 
 
 def edit(
@@ -36,7 +36,7 @@ def edit(
     """Stroke-based editing (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
     Only the region round the mask goes through the model, resized to its native size; what comes out is enlarged again
-    and blended in inside the mask, so that a part much larger than the native size comes back softer than the picture.
+    and blended in inside the mask, so that a part much larger than the native size comes back softer than the image.
 
     Args:
         model: the score model, as from `sdedit.load_model`.
@@ -52,17 +52,17 @@ def edit(
         feather: pixels inside the mask over which the painted part fades in; None is two of the model's.
 
     Returns:
-        A picture of the same mode and size.
+        An image of the same mode and size.
 
     Raises:
         SdeditError: if sizes differ, the mask is empty, or no strokes can be found.
         ValueError: if a number is out of range.
     """
-    source = as_source(picture)
+    source = SourceImage.from_image(picture)
     values = None if mask is None else mask_values(mask)
-    altered = with_strokes(source, strokes, values, Surroundings(model.native_size, size, context, grow))
+    overlay = with_strokes(source, strokes, values, CropOptions(model.native_size, size, context, grow))
     sampling = resolve_sampling(quality, sampler, steps, grid, model.default_sampling)
-    return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
+    return inpaint_crop(model, overlay, t0, sampling, seed, repeats, feather, on_step)[0]
 
 
 def composite(
@@ -85,7 +85,7 @@ def composite(
     feather: float | None = None,
     on_step: Callable[[Step], object] = lambda step: None,
 ) -> Image.Image:
-    """Image compositing: paste, then make it one picture (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
+    """Image compositing: paste, then make it one image (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
     Args:
         model: the score model.
@@ -97,33 +97,15 @@ def composite(
         t0: as in `edit`, like the rest.
 
     Returns:
-        A picture of the background's mode and size.
+        An image of the background's mode and size.
 
     Raises:
         SdeditError: if the mask is of another size or empty, or the patch is outside the background.
         ValueError: if a number is out of range.
     """
-    source = as_source(background)
+    source = SourceImage.from_image(background)
     values = None if mask is None else mask_values(mask)
-    around = Surroundings(model.native_size, size, context, grow)
-    altered = with_patch(source, patch, values, around, at, scale)
+    options = CropOptions(model.native_size, size, context, grow)
+    overlay = with_patch(source, patch, values, options, at, scale)
     sampling = resolve_sampling(quality, sampler, steps, grid, model.default_sampling)
-    return retouch(model, source, altered, t0, sampling, seed, repeats, feather, on_step)[0]
-
-
-def retouch(
-    model: ScoreModel,
-    source: Source,
-    altered: Alteration,
-    t0: float,
-    sampling: Sampling,
-    seed: int,
-    repeats: int = 1,
-    feather: float | None = None,
-    on_step: Callable[[Step], object] = lambda step: None,
-) -> tuple[Image.Image, Image.Image]:
-    """Paint what was altered; see `edit`. Returns the picture, and the region as it came from the model."""
-    return change_region(
-        model, source, altered.colours, altered.mask, altered.detail, altered.plan, t0, sampling, seed, repeats,
-        feather, on_step,
-    )  # fmt: skip
+    return inpaint_crop(model, overlay, t0, sampling, seed, repeats, feather, on_step)[0]

@@ -1,4 +1,4 @@
-"""Masks: where a picture may change. White (1) may change, black (0) is kept, grey starts to change at its own t0."""
+"""Masks: where an image may change. White (1) may change, black (0) is kept, grey starts to change at its own t0."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ _DIFFERENCE = 0.06  # of values in [0, 1]; the noise of a JPEG file stays below 
 _SPECK = 2  # pixels; what is not wider is no stroke
 
 
-def mask_values(picture: Image.Image) -> np.ndarray:
-    """(H, W) float32 in [0, 1] of a grey or colour picture: its brightness."""
-    return np.asarray(picture.convert("L"), np.float32) / 255
+def mask_values(image: Image.Image) -> np.ndarray:
+    """(H, W) float32 in [0, 1] of a grey or colour image: its brightness."""
+    return np.asarray(image.convert("L"), np.float32) / 255
 
 
 def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
@@ -23,11 +23,11 @@ def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
     return np.where(distance <= pixels, mask[rows, columns], mask)
 
 
-def fade(mask: np.ndarray, pixels: float) -> np.ndarray:
+def feather(mask: np.ndarray, pixels: float) -> np.ndarray:
     """Weights (H, W) in [0, 1] of what is painted: 0 outside the mask, rising smoothly over so many pixels inside it.
 
     Where the mask is too narrow for that, they rise faster, to 1 in the middle of its widest part. The edge of the
-    picture is no edge of the mask.
+    image is no edge of the mask.
     """
     inside = mask > 0
     if inside.all():
@@ -37,20 +37,20 @@ def fade(mask: np.ndarray, pixels: float) -> np.ndarray:
     return (rise**2 * (3 - 2 * rise)).astype(np.float32)
 
 
-def find_strokes(picture: np.ndarray, strokes: np.ndarray) -> np.ndarray:
-    """Where somebody painted over a picture: (H, W) bool.
+def find_strokes(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
+    """Where somebody painted over an image: (H, W) bool.
 
     Differences are averaged over a few pixels, so that the noise of lossy formats cancels; specks are dropped, and
-    small holes, where a stroke has the picture's own colour, are closed.
+    small holes, where a stroke has the image's own colour, are closed.
 
     Args:
-        picture: (H, W, C) uint8.
+        image: (H, W, C) uint8.
         strokes: the same with strokes on it.
     """
-    difference = (strokes.astype(np.float32) - picture) / 255
+    difference = (strokes.astype(np.float32) - image) / 255
     averaged = ndimage.gaussian_filter(difference, (1.5, 1.5, 0))
     found = np.abs(averaged).max(axis=2) > _DIFFERENCE
     disc = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), _SPECK)
     found = ndimage.binary_opening(found, disc)
-    padded = np.pad(found, 2 * _SPECK, mode="edge")  # the closing would eat from the picture's edges
+    padded = np.pad(found, 2 * _SPECK, mode="edge")  # the closing would eat from the image's edges
     return ndimage.binary_closing(padded, disc)[2 * _SPECK : -2 * _SPECK, 2 * _SPECK : -2 * _SPECK] | found

@@ -1,4 +1,4 @@
-"""What a user did to a picture, strokes or a pasted part, and the mask that follows from it."""
+"""What a user did to an image, strokes or a pasted part, and the mask that follows from it."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from PIL import Image
 from scipy import ndimage
 
 from sdedit.errors import SdeditError
-from sdedit.io.source_image import Source
-from sdedit.pipelines.crop import Plan, plan_region
+from sdedit.io.source_image import SourceImage
+from sdedit.pipelines.crop import Crop, plan_crop
 from sdedit.pipelines.mask import find_strokes, grow
 
 _GROW = 3  # of the model's pixels: the seam of a stroke or a pasted part has to be inside the mask
@@ -18,25 +18,27 @@ _EDGE = 2  # pixels of a found stroke's soft edge
 
 
 @dataclass(frozen=True)
-class Alteration:
-    """A picture with strokes or a pasted part on it.
+class Overlay:
+    """An image with an overlay, and where it may change.
 
     Attributes:
-        colours: (H, W, C) uint8, in the source's colours.
-        mask: (H, W) float32 in [0, 1]; 1 may change fully.
-        detail: (H, W) float32 in [0, 1], where fine detail belongs to the picture and may stay.
-        plan: where the model works.
+        source: the image without it.
+        colours: (H, W, C) uint8 with it, in the source's colours.
+        mask: (H, W) float32 in [0, 1], not empty; 1 may change fully.
+        detail_weight: (H, W) float32 in [0, 1], how much of the fine detail belongs to the image and stays.
+        crop: where the model works.
     """
 
+    source: SourceImage
     colours: np.ndarray
     mask: np.ndarray
-    detail: np.ndarray
-    plan: Plan
+    detail_weight: np.ndarray
+    crop: Crop
 
 
 @dataclass(frozen=True)
-class Surroundings:
-    """How the mask's edge and the region are chosen.
+class CropOptions:
+    """How the crop round a mask is chosen.
 
     Attributes:
         native_size: the model's, in pixels.
@@ -51,22 +53,22 @@ class Surroundings:
     context: float = 0.5
     grow: float | None = None
 
-    def settle(self, mask: np.ndarray, found: bool) -> tuple[np.ndarray, Plan]:
+    def plan(self, mask: np.ndarray, found: bool) -> tuple[np.ndarray, Crop]:
         """The grown mask, and where the model works for it."""
-        plan = plan_region(mask, self.native_size, self.size, self.context)
-        pixels = (_GROW * plan.scale if found else 0.0) if self.grow is None else self.grow
+        crop = plan_crop(mask, self.native_size, self.size, self.context)
+        pixels = (_GROW * crop.scale if found else 0.0) if self.grow is None else self.grow
         mask = grow(mask, pixels).astype(np.float32)
-        return mask, plan_region(mask, self.native_size, self.size, self.context)
+        return mask, plan_crop(mask, self.native_size, self.size, self.context)
 
 
-def with_strokes(source: Source, strokes: Image.Image, mask: np.ndarray | None, around: Surroundings) -> Alteration:
-    """Strokes over a picture: a layer with transparency, or the whole picture with strokes on it.
+def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | None, options: CropOptions) -> Overlay:
+    """Strokes over an image: a layer with transparency, or the whole image with strokes on it.
 
     Args:
-        source: the picture.
+        source: the image.
         strokes: of the same size, in sRGB; with an alpha channel, only what is not transparent was painted.
         mask: (H, W) float32 in [0, 1], as given; None to find it from the alpha channel or from what differs.
-        around: the mask's edge and the region.
+        options: how the mask is grown, and the crop round it.
 
     Raises:
         SdeditError: if the sizes differ, the mask is empty, or no stroke can be found.
@@ -89,20 +91,21 @@ def with_strokes(source: Source, strokes: Image.Image, mask: np.ndarray | None, 
         if not layer:
             alpha = ndimage.binary_dilation(stroked, iterations=_EDGE)[..., None].astype(np.float32)
     colours = (own + alpha * (painted.astype(np.float32) - own)).round().astype(np.uint8)
-    grown, plan = around.settle(stroked.astype(np.float32) if mask is None else mask, found=mask is None)
+    grown, crop = options.plan(stroked.astype(np.float32) if mask is None else mask, found=mask is None)
     colours = np.where(grown[..., None] > 0, colours, own)
-    detail = np.zeros_like(grown) if (grown == 1).all() else _away_from(stroked, plan.scale)  # all white: as paint does
-    return Alteration(colours, grown, detail, plan)
+    # All white: as paint does.
+    detail_weight = np.zeros_like(grown) if (grown == 1).all() else _away_from(stroked, crop.scale)
+    return Overlay(source, colours, grown, detail_weight, crop)
 
 
 def with_patch(
-    source: Source,
+    source: SourceImage,
     patch: Image.Image,
     mask: np.ndarray | None,
-    around: Surroundings,
+    options: CropOptions,
     at: tuple[int, int] | None = None,
     scale: float = 1.0,
-) -> Alteration:
+) -> Overlay:
     """A patch pasted onto a background, which may change wherever the patch is and a little beyond.
 
     Args:
@@ -110,7 +113,7 @@ def with_patch(
         patch: in sRGB, with or without an alpha channel.
         mask: (H, W) float32 in [0, 1] of the patch's size: how opaque each of its pixels is, and how far it may
             change; None to paste by the alpha channel, all of what is pasted free to change.
-        around: the mask's edge and the region.
+        options: how the mask is grown, and the crop round it.
         at: where the patch's left top corner comes, in pixels of the background; None for its middle.
         scale: by what the patch's width and height are multiplied first.
 
@@ -144,9 +147,9 @@ def with_patch(
     colours = (own + opaque[..., None] * (pasted - own)).round().astype(np.uint8)
     inside = opaque > 0
     free = inside.astype(np.float32) if mask is None else opaque
-    grown, plan = around.settle(free, found=True)
+    grown, crop = options.plan(free, found=True)
     edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
-    return Alteration(colours, grown, _away_from(edge, plan.scale), plan)
+    return Overlay(source, colours, grown, _away_from(edge, crop.scale), crop)
 
 
 def _check_mask(mask: np.ndarray, size: tuple[int, int], name: str) -> None:

@@ -1,4 +1,4 @@
-"""Paint: a stroke painting in, a realistic picture out."""
+"""Paint: a stroke painting in, a realistic image out."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import resolve_sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.images import fit_guide, working_size
-from sdedit.io.tensors import to_picture, to_tensor
+from sdedit.io.tensors import to_image, to_tensor
 
 Guide = TypeVar("Guide", Tensor, Image.Image)
 
@@ -37,21 +37,21 @@ def paint(
 
     Args:
         model: the score model, as from `sdedit.load_model`.
-        guide: a picture, painted at the model's native size with its aspect ratio kept; or a tensor (3, H, W) or
+        guide: an image, painted at the model's native size with its aspect ratio kept; or a tensor (3, H, W) or
             (B, 3, H, W) in [0, 1], painted at the size it has.
         t0: how much of the guide is given up to noise, in (0, 1]; [0.3, 0.6] is the useful range.
         quality: sampler, steps and grid in one, a key of `sdedit.diffusion.samplers.PRESETS`.
         steps: N, the number of network evaluations, at every t0; None is the sampler's own.
         sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`; None is the default, or that of the quality.
         grid: how the steps are spread over the noise levels, a member of `sdedit.diffusion.samplers.GRIDS`.
-        seed: of the noise; picture i of a batch has seed + i and is what it would be alone, to rounding.
+        seed: of the noise; image i of a batch has seed + i and is what it would be alone, to rounding.
         repeats: K, how often the result is perturbed and denoised again; evaluations are N x K in each pass.
-        size: for pictures: length of the shorter side in pixels, or (width, height). None is the native size.
+        size: for images: length of the shorter side in pixels, or (width, height). None is the native size.
         passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
         on_step: called after each network evaluation.
 
     Returns:
-        A picture for a picture; for a tensor, a float32 tensor of its shape in [0, 1] on the model's device.
+        An image for an image; for a tensor, a float32 tensor of its shape in [0, 1] on the model's device.
 
     Raises:
         ValueError: if an argument is out of range.
@@ -69,5 +69,5 @@ def paint(
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(batch))]
     painted = synthesise_coarse_to_fine(model, batch, t0, sampling, generators, repeats, passes, on_step)
     if isinstance(guide, Image.Image):
-        return to_picture(painted[0])
+        return to_image(painted[0])
     return painted.reshape(guide.shape)

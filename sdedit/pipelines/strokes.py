@@ -11,7 +11,7 @@ _COLOURS = 6
 def simulate_strokes(photo: Image.Image) -> Image.Image:
     """A photograph as somebody might paint it: a wide median filter, then six adaptive colours.
 
-    The filter is 23 pixels wide on a picture of 256 pixels (its shorter side) and scales with the size.
+    The filter is 23 pixels wide on an image of 256 pixels (its shorter side) and scales with the size.
     """
     photo = photo.convert("RGB")
     half = round((min(photo.size) * _FILTER_PER_PIXEL - 1) / 2)

@@ -15,7 +15,7 @@ from sdedit.training.optimiser import Optimiser
 
 
 @dataclass
-class Progress:
+class Counters:
     """What has been done so far, over all sittings."""
 
     batches: int = 0
@@ -29,7 +29,7 @@ def save_state(
     average: nn.Module,
     optimiser: Optimiser,
     generator: torch.Generator,
-    progress: Progress,
+    progress: Counters,
 ) -> None:
     state = {
         "network": network.state_dict(),
@@ -43,7 +43,7 @@ def save_state(
 
 def load_state(
     path: Path, network: nn.Module, average: nn.Module, optimiser: Optimiser, generator: torch.Generator
-) -> Progress:
+) -> Counters:
     """Put a saved state into its parts, and return how far it had come.
 
     Raises:
@@ -55,7 +55,7 @@ def load_state(
         average.load_state_dict(state["average"])
         optimiser.load_state_dict(state["optimiser"])
         generator.set_state(state["generator"])
-        return Progress(**state["progress"])
+        return Counters(**state["progress"])
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise SdeditError(
             f"{path} cannot be resumed with this configuration; use the one it was started with, or another folder"

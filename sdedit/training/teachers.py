@@ -6,7 +6,7 @@
 
 or with D_start(x; sigma) alone where there is more noise than guidance does good at (Kynkaanniemi et al. 2024, arXiv
 2404.07724), at the price of one evaluation (as Meng et al. 2023, arXiv 2210.03142, do for classifier-free guidance).
-Two weak models are worth going away from:
+Two kinds of guiding models:
 
     an earlier state of the strong model (autoguidance, Karras et al. 2024, arXiv 2406.02507): both blur what they are
     unsure of, and the weak one errs further in the strong one's direction;

@@ -28,7 +28,7 @@ from sdedit.pipelines.auto_t0 import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.batches import random_batch, stratified_normal
 from sdedit.training.config import TrainConfig
 from sdedit.training.optimiser import Optimiser, update_average
-from sdedit.training.state import Progress, load_state, save_state
+from sdedit.training.state import Counters, load_state, save_state
 from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.validation import preview_sheet, validation_errors
 
@@ -95,7 +95,7 @@ class Trainer:
         self.optimiser = Optimiser(self.network, config.optimiser)
         if compiled:
             compile_network(self.network)
-        self.progress = Progress()
+        self.progress = Counters()
         self.state_file = folder / "state.pt"
         if resume:
             if not self.state_file.exists():

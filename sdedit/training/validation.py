@@ -10,7 +10,7 @@ from torchvision.utils import make_grid
 from sdedit.diffusion.algorithms import synthesise
 from sdedit.diffusion.preconditioning import EDMPreconditioning
 from sdedit.diffusion.score_model import ScoreModel
-from sdedit.io.tensors import to_picture, to_tensor
+from sdedit.io.tensors import to_image, to_tensor
 from sdedit.pipelines.strokes import simulate_strokes
 
 VALIDATION_SIGMAS = (0.025, 0.1, 0.3, 0.75, 2.0, 8.0)  # in units of pictures in [0, 1]
@@ -45,10 +45,10 @@ def validation_errors(model: ScoreModel, pictures: Tensor) -> dict[float, float]
 
 def preview_sheet(model: ScoreModel, pictures: Tensor, t0: float, steps: int) -> Image.Image:
     """Rows of photograph | simulated strokes | painted, from the exact-posterior sampler at fixed seeds."""
-    strokes = [simulate_strokes(to_picture(picture)) for picture in pictures]
+    strokes = [simulate_strokes(to_image(picture)) for picture in pictures]
     guides = torch.stack([to_tensor(stroke) for stroke in strokes])
     generators = [torch.Generator().manual_seed(seed) for seed in range(len(guides))]
     sigmas = model.schedule.sigmas(t0, steps)
     painted = synthesise(model, guides, sigmas, generators, sampler="ancestral").to("cpu")
     columns = torch.stack([pictures, guides, painted], dim=1)
-    return to_picture(make_grid(columns.flatten(0, 1), nrow=3))
+    return to_image(make_grid(columns.flatten(0, 1), nrow=3))

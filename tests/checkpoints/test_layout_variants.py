@@ -105,25 +105,25 @@ def test_without_the_table_sigma_max_must_be_given_or_known(tmp_path: Path, stat
 
 def test_sigma_max_of_the_published_twins_is_assumed_aloud(tmp_path: Path, state: State) -> None:
     from sdedit.checkpoints.checkpoint import Checkpoint
-    from sdedit.checkpoints.registry import settle
+    from sdedit.checkpoints.registry import complete
     from sdedit.diffusion.ncsnpp import NetworkConfig
 
     def found(count: int, embedding: str, size: int | None) -> Checkpoint:
         config = NetworkConfig(16, (16, 16), (1, 1), embedding=embedding)  # type: ignore[arg-type]
         return Checkpoint(Path("a.pth"), config, {"x": torch.empty(count, device="meta")}, native_size=size)
 
-    deep = settle(found(107_587_075, "fourier", 32), None, None)
+    deep = complete(found(107_587_075, "fourier", 32), None, None)
     assert deep.schedule is not None
     assert deep.schedule.sigma_max == 50
     assert any("sigma_max 50 is assumed" in note for note in deep.notes)
     # Cifar and celeba have as many parameters and differ in native size.
-    celeba = settle(found(62_693_251, "positional", 64), None, None)
+    celeba = complete(found(62_693_251, "positional", 64), None, None)
     assert celeba.preconditioning == VEIndexPreconditioning(0.01, 90.0, 1000)
-    cifar = settle(found(62_693_251, "positional", 32), None, None)
+    cifar = complete(found(62_693_251, "positional", 32), None, None)
     assert cifar.preconditioning == VEIndexPreconditioning(0.01, 50.0, 1000)
-    several = settle(found(65_574_549, "fourier", 256), None, None)
+    several = complete(found(65_574_549, "fourier", 256), None, None)
     assert any("348 to 380" in note for note in several.notes)
-    unsaid = settle(found(105_785_896, "fourier", None), None, None)
+    unsaid = complete(found(105_785_896, "fourier", None), None, None)
     assert unsaid.native_size == 1024
     assert len(unsaid.notes) == 2
 

@@ -1,7 +1,7 @@
 """Networks that NVlabs published with EDM (`.pkl`): pickles that carry Python source, which is left unread here.
 
 The object under "ema" is a preconditioning (VEPrecond, VPPrecond or EDMPrecond) around a SongUNet, which is NCSN++ or
-DDPM++ with names that say where a layer is: `enc.32x32_block0.conv0`. Its pictures are in [-1, 1], so its noise levels
+DDPM++ with names that say where a layer is: `enc.32x32_block0.conv0`. Its images are in [-1, 1], so its noise levels
 are twice those here.
 """
 

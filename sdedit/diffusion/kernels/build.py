@@ -27,7 +27,7 @@ _COMPILE_SECONDS = 60
 
 
 def is_available() -> bool:
-    """Whether all kernels are compiled or can be, which is tried now."""
+    """True if every C kernel is, or can be, compiled here."""
     return all(library(name) for name in _KERNELS)
 
 

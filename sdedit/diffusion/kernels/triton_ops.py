@@ -33,7 +33,7 @@ def supports(x: Tensor) -> bool:
 
 @functools.cache
 def is_available(device: torch.device) -> bool:
-    """Whether Triton is installed and makes kernels for this GPU, which is tried now."""
+    """True if Triton can compile kernels for this GPU (tried once, then cached)."""
     try:
         fir_up(torch.zeros(1, 16, 2, 2, device=device))
     except Exception:  # of many kinds: no Triton, no C compiler, a GPU it does not know

@@ -1,5 +1,5 @@
-// 3 x 3 convolutions of channels_last float32 maps with a quarter of the multiplications: F(4 x 4, 3 x 3) of
-// Winograd (Lavin and Gray 2016, arXiv 1509.09308).
+// Winograd F(4x4, 3x3): a quarter of the multiplications, for channels_last float32 maps (Lavin and Gray 2016, arXiv
+// 1509.09308).
 //
 // Each tile of 4 x 4 pixels is read with a pixel around it, and its 6 x 6 pixels become the values at 36 points of a
 // polynomial; at each point the tiles of a block are multiplied with the weights, and the products become 4 x 4 pixels.

@@ -1,4 +1,4 @@
-"""3 x 3 convolutions in float32 on a CPU with a quarter of the multiplications, by `winograd.c`.
+"""Winograd F(4x4, 3x3) in float32 on a CPU: 3 x 3 convolutions in a quarter of the multiplications, by `winograd.c`.
 
 Lavin and Gray 2016 (arXiv 1509.09308), section 4.3, at other points. Its rounding errors are two to three times those
 of the plain sum, far below what a picture shows. Maps in bfloat16 are left to oneDNN, which is faster with them where a

@@ -17,7 +17,7 @@ from sdedit.diffusion.kernels import triton_ops, winograd
 class _Packed(NamedTuple):
     """Weights of a convolution in the order it is computed with, and what they were made from."""
 
-    source: Tensor  # keeps the memory of the weights, so that no others can come to lie there
+    source: Tensor  # the weights: holds a reference so that the address cannot be reused
     version: int | None
     scale: float
     winograd: bool
@@ -25,13 +25,13 @@ class _Packed(NamedTuple):
 
 
 class Conv2d(nn.Conv2d):
-    """A convolution whose result is scaled by a gain, shifted and added to something else at no cost.
+    """Conv2d fused with a scale, a per-channel shift and a residual.
 
     On a CPU that is oneDNN's doing, or Winograd's way with fewer products, and the weights are kept in the order it
     computes with instead of being reordered at every evaluation. On a GPU it is all one pass after the convolution.
 
-    Sums with a factor are made with onto, not with add(x, alpha=…): in bfloat16 that rounds the last few elements
-    otherwise than the rest, and a picture would depend on its place in the batch.
+    Pass the residual here instead of add(alpha=…): in bfloat16 add rounds the tail elements differently, and an image
+    would depend on its place in the batch.
     """
 
     _packed: _Packed | None = None

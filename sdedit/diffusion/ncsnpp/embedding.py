@@ -1,4 +1,4 @@
-"""Noise-level embedding: a number per picture becomes a vector that every residual block reads."""
+"""Noise-level embedding: a number per image becomes a vector that every residual block reads."""
 
 from __future__ import annotations
 

@@ -182,7 +182,7 @@ class NCSNpp(nn.Module):
 
         Args:
             x: (B, image_channels, H, W), H and W multiples of `config.size_multiple`.
-            noise_label: (B,), or (1,) if all pictures share it: log sigma for the Fourier embedding, a noise index for
+            noise_label: (B,), or (1,) if all images share it: log sigma for the Fourier embedding, a noise index for
                 the others.
 
         Returns:

@@ -17,11 +17,11 @@ from PIL import Image
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import reason
-from sdedit.io.images import fit_guide, open_picture, working_size
-from sdedit.jobs.tasks import Item, PaintedFile
+from sdedit.io.images import fit_guide, open_image, working_size
+from sdedit.jobs.tasks import PaintedFile, Task
 
 _READERS = 4
-_LARGE = 32 << 20  # bytes of file and pixels of picture, from which guides are read one at a time
+_LARGE = 32 << 20  # bytes of file and pixels of image, from which guides are read one at a time
 _LARGE_TURN = threading.Lock()
 
 
@@ -29,7 +29,7 @@ _LARGE_TURN = threading.Lock()
 class Guide:
     """A guide as read, or at the size it is painted at."""
 
-    picture: Image.Image
+    image: Image.Image
     path: str  # of its file
     checksum: str  # SHA-256 of its file
 
@@ -40,17 +40,17 @@ class Guide:
             SdeditError: if it cannot be painted at that size.
         """
         try:
-            return replace(self, picture=fit_guide(self.picture, working_size(self.picture.size, size)))
+            return replace(self, image=fit_guide(self.image, working_size(self.image.size, size)))
         except ValueError as error:
             raise SdeditError(f"{self.path}: {error}") from error
 
 
 @dataclass(frozen=True)
 class Batch:
-    """Guides of like shape, painted together; only pictures in `wanted` are kept."""
+    """Guides of like shape, painted together; only images in `wanted` are kept."""
 
-    entries: list[tuple[Item, Guide]]
-    wanted: set[Item]
+    entries: list[tuple[Task, Guide]]
+    wanted: set[Task]
 
 
 @dataclass(frozen=True)
@@ -61,22 +61,22 @@ class Window:
     settled: list[PaintedFile] = field(default_factory=list)
 
 
-Judge = Callable[[Item], PaintedFile | None]  # what is settled already about a picture: done, or not ours to replace
+FindResult = Callable[[Task], PaintedFile | None]  # None if the image is to be painted, else its result
 
 
 def read_guide(path: str, background: str, size: int | tuple[int, int] | None = None) -> Guide:
     """Read a guide file, "-" for standard input, and fit it to a size, if one is given.
 
     Raises:
-        SdeditError: if it is no whole picture, or cannot be painted at that size.
+        SdeditError: if it is no whole image, or cannot be painted at that size.
     """
     name = "standard input" if path == "-" else path
     try:
         large = path != "-" and os.stat(path).st_size > _LARGE  # noqa: PTH116
         data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         with _LARGE_TURN if large or _claims_many_pixels(data) else nullcontext():
-            picture = open_picture(io.BytesIO(data), name, background)
-            guide = Guide(picture, path, hashlib.sha256(data).hexdigest())
+            image = open_image(io.BytesIO(data), name, background)
+            guide = Guide(image, path, hashlib.sha256(data).hexdigest())
             return guide if size is None else guide.at(size)
     except FileNotFoundError as error:
         raise SdeditError(f"there is no file {path}") from error
@@ -89,17 +89,17 @@ def read_guide(path: str, background: str, size: int | tuple[int, int] | None = 
 
 
 def read_windows(
-    windows: Iterable[list[Item]],
-    judge: Judge,
+    windows: Iterable[list[Task]],
+    find_result: FindResult,
     read: Callable[[str], Guide],
     multiple: int,
     batch: int,
 ) -> Generator[Window, None, None]:
-    """Judge, read and batch windows of the list, each while the one before is painted.
+    """Look up, read and batch windows of the list, each while the one before is painted.
 
     Args:
-        windows: pictures to paint.
-        judge: finds those that need no painting.
+        windows: images to paint.
+        find_result: finds those that need no painting.
         read: reads a guide file, raising SdeditError.
         multiple: sides of guides that are padded to the same multiple of this go through the network together.
         batch: most guides in a batch.
@@ -109,8 +109,8 @@ def read_windows(
     ahead = ThreadPoolExecutor(1, "sdedit-ahead")
 
     def load() -> Window | None:
-        items = next(iterator, None)
-        return None if items is None else _load(items, judge, read, multiple, batch, readers)
+        tasks = next(iterator, None)
+        return None if tasks is None else _load(tasks, find_result, read, multiple, batch, readers)
 
     try:
         coming = ahead.submit(load)
@@ -122,32 +122,37 @@ def read_windows(
         readers.shutdown(wait=False, cancel_futures=True)
 
 
-def make_batches(entries: list[tuple[Item, Guide]], wanted: set[Item], multiple: int, batch: int) -> list[Batch]:
+def make_batches(entries: list[tuple[Task, Guide]], wanted: set[Task], multiple: int, batch: int) -> list[Batch]:
     """Cut guides into batches by the shape the network sees, in the order of the list.
 
-    A batch of which some pictures are done is kept whole: how the network rounds depends on the number of pictures,
-    and a picture is to be the same however often the work was interrupted.
+    A batch of which some images are done is kept whole: how the network rounds depends on the number of images,
+    and an image is to be the same however often the work was interrupted.
     """
-    groups: dict[tuple[int, int], list[tuple[Item, Guide]]] = {}
+    groups: dict[tuple[int, int], list[tuple[Task, Guide]]] = {}
     for entry in entries:
-        width, height = entry[1].picture.size
+        width, height = entry[1].image.size
         groups.setdefault((-(-width // multiple), -(-height // multiple)), []).append(entry)
     batches = []
     for group in groups.values():
         for start in range(0, len(group), batch):
             part = group[start : start + batch]
-            kept = {item for item, _ in part} & wanted
+            kept = {task for task, _ in part} & wanted
             if kept:
                 batches.append(Batch(part, kept))
     return batches
 
 
 def _load(
-    items: list[Item], judge: Judge, read: Callable[[str], Guide], multiple: int, batch: int, readers: Executor
+    tasks: list[Task],
+    find_result: FindResult,
+    read: Callable[[str], Guide],
+    multiple: int,
+    batch: int,
+    readers: Executor,
 ) -> Window:
-    settled = [result for result in readers.map(judge, items) if result is not None]
+    settled = [result for result in readers.map(find_result, tasks) if result is not None]
     done = {result.output for result in settled}
-    wanted = {item for item in items if str(item.output) not in done}
+    wanted = {task for task in tasks if str(task.output) not in done}
     if not wanted:
         return Window([], settled)
 
@@ -157,22 +162,22 @@ def _load(
         except SdeditError as error:
             return error
 
-    paths = list(dict.fromkeys(item.path for item in items))
+    paths = list(dict.fromkeys(task.path for task in tasks))
     guides = dict(zip(paths, readers.map(attempt, paths), strict=True))
     entries = []
-    for item in items:
-        guide = guides[item.path]
+    for task in tasks:
+        guide = guides[task.path]
         if isinstance(guide, Guide):
-            entries.append((item, guide))
-        elif item in wanted:
-            settled.append(PaintedFile.failure(item, str(guide)))
+            entries.append((task, guide))
+        elif task in wanted:
+            settled.append(PaintedFile.failure(task, str(guide)))
     return Window(make_batches(entries, wanted, multiple, batch), settled)
 
 
 def _claims_many_pixels(data: bytes) -> bool:
     """By its header; a file that lies about it is refused when it is read."""
     try:
-        with Image.open(io.BytesIO(data)) as picture:
-            return picture.width * picture.height > _LARGE
+        with Image.open(io.BytesIO(data)) as image:
+            return image.width * image.height > _LARGE
     except Exception:
         return False

@@ -1,4 +1,4 @@
-"""Batches of guides through the network, and pictures to disk in the background."""
+"""Batches of guides through the network, and images to disk in the background."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError, is_out_of_memory
 from sdedit.io.files import write_atomically
-from sdedit.io.recipe import Recipe, save_picture
-from sdedit.io.tensors import to_picture, to_tensor
+from sdedit.io.recipe import Recipe, save_image
+from sdedit.io.tensors import to_image, to_tensor
 from sdedit.jobs.batch.batches import Batch, Guide, Window, read_guide
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.options import PaintOptions
-from sdedit.jobs.settings import Settings, load_job_model, settle, warnings
-from sdedit.jobs.tasks import Item, PaintedFile
+from sdedit.jobs.settings import Resolved, load_job_model, resolve, warnings
+from sdedit.jobs.tasks import PaintedFile, Task
 
 _WRITERS = 2
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next picture would not fit either
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next image would not fit either
 _NO_MEMORY = "there is not enough memory for this picture; use a smaller --size"
 
 
 class Engine:
     """A model with its settings, painting batch after batch."""
 
-    def __init__(self, model: ScoreModel, settings: Settings) -> None:
+    def __init__(self, model: ScoreModel, settings: Resolved) -> None:
         self.model = model
         self.settings = settings
         self._fits: dict[torch.Size, int] = {}  # guides of a shape that fit into memory, once it has run out
@@ -63,11 +63,11 @@ class Engine:
         say: Callable[[str], object] = lambda line: None,
         on_step: Callable[[Step], object] = lambda step: None,
     ) -> Generator[PaintedFile, None, None]:
-        """Paint windows, write the pictures, and tell what became of each.
+        """Paint windows, write the images, and tell what became of each.
 
         Args:
             windows: guides in batches.
-            ledger: where pictures are recorded; None for pictures outside a folder of them.
+            ledger: where images are recorded; None for images outside a folder of them.
             say: takes lines about what is done.
             on_step: called after each network evaluation of a batch.
 
@@ -82,13 +82,13 @@ class Engine:
                     _record_failure(result, ledger)
                     yield result
                 for batch in window.batches:
-                    for item, picture, recipe, seconds in self._paint_batch(batch, say, on_step):
-                        if picture is None:
-                            result = PaintedFile.failure(item, _NO_MEMORY)
+                    for task, image, recipe, seconds in self._paint_batch(batch, say, on_step):
+                        if image is None:
+                            result = PaintedFile.failure(task, _NO_MEMORY)
                             _record_failure(result, ledger)
                             yield result
                         else:
-                            pending.append(writers.submit(_write, item, picture, recipe, seconds, ledger))
+                            pending.append(writers.submit(_write, task, image, recipe, seconds, ledger))
                     # While this batch is written, the next one is painted.
                     while pending and (pending[0].done() or len(pending) > len(batch.entries)):
                         yield pending.popleft().result()
@@ -99,12 +99,12 @@ class Engine:
 
     def _paint_batch(
         self, batch: Batch, say: Callable[[str], object], on_step: Callable[[Step], object]
-    ) -> Iterator[tuple[Item, Image.Image | None, Recipe, float]]:
+    ) -> Iterator[tuple[Task, Image.Image | None, Recipe, float]]:
         multiple = self.model.size_multiple
         height, width = (max(size[axis] for size in _sizes(batch)) for axis in (1, 0))
         height, width = height + -height % multiple, width + -width % multiple
-        guides = torch.stack([_padded(to_tensor(guide.picture), height, width) for _, guide in batch.entries])
-        seeds = [item.seed for item, _ in batch.entries]
+        guides = torch.stack([_padded(to_tensor(guide.image), height, width) for _, guide in batch.entries])
+        seeds = [task.seed for task, _ in batch.entries]
         start = 0
         while start < len(guides):
             together = min(self._fits.get(guides.shape[1:], len(guides)), len(guides) - start)
@@ -116,21 +116,21 @@ class Engine:
                 self._fits[guides.shape[1:]] = together // 2
                 say(f"memory ran out with {together} guides at once; going on with {together // 2}")
                 continue
-            for index, (item, guide) in enumerate(batch.entries[part]):
-                if item not in batch.wanted:
+            for index, (task, guide) in enumerate(batch.entries[part]):
+                if task not in batch.wanted:
                     continue
-                across, down = guide.picture.size
+                across, down = guide.image.size
                 recipe = self.settings.recipe(
                     self.model,
-                    guide.picture.size,
-                    item.seed,
+                    guide.image.size,
+                    task.seed,
                     guide=Path(guide.path).name,
                     guide_checksum=guide.checksum,
                     batch=together,
-                    folder_seed=item.folder_seed,
+                    folder_seed=task.folder_seed,
                 )
-                picture = None if painted is None else to_picture(painted[index, :, :down, :across])
-                yield item, picture, recipe, seconds
+                image = None if painted is None else to_image(painted[index, :, :down, :across])
+                yield task, image, recipe, seconds
             start += together
 
     def _try(self, guides: Tensor, seeds: list[int], on_step: Callable[[Step], object]) -> Tensor | None:
@@ -162,14 +162,14 @@ def load_engine(options: PaintOptions, device: str, say: Callable[[str], object]
         SdeditError: if there is no such model or device, or the model cannot do what is asked.
     """
     model = load_job_model(options, device, show_progress)
-    settings = settle(options, model)
+    settings = resolve(options, model)
     for line in warnings(settings, model) if say else []:
         say(line)  # type: ignore[misc]
     return Engine(model, settings)
 
 
 def _sizes(batch: Batch) -> list[tuple[int, int]]:
-    return [guide.picture.size for _, guide in batch.entries]
+    return [guide.image.size for _, guide in batch.entries]
 
 
 def _padded(guide: Tensor, height: int, width: int) -> Tensor:
@@ -177,28 +177,28 @@ def _padded(guide: Tensor, height: int, width: int) -> Tensor:
     return F.pad(guide[None], (0, width - guide.shape[2], 0, height - guide.shape[1]), mode="replicate")[0]
 
 
-def _write(item: Item, picture: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None) -> PaintedFile:
-    """Write a picture and record it; runs beside the network."""
-    if item.output is None:
+def _write(task: Task, image: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None) -> PaintedFile:
+    """Write an image and record it; runs beside the network."""
+    if task.output is None:
         data = io.BytesIO()
-        save_picture(picture, data, ".png", recipe)
+        save_image(image, data, ".png", recipe)
         sys.stdout.buffer.write(data.getvalue())
         sys.stdout.buffer.flush()
     else:
         try:
-            item.output.parent.mkdir(parents=True, exist_ok=True)
-            suffix = item.output.suffix.lower()
-            write_atomically(item.output, partial(save_picture, picture, suffix=suffix, recipe=recipe))
+            task.output.parent.mkdir(parents=True, exist_ok=True)
+            suffix = task.output.suffix.lower()
+            write_atomically(task.output, partial(save_image, image, suffix=suffix, recipe=recipe))
         except (SdeditError, OSError) as error:
             cause = error.__cause__ if isinstance(error, SdeditError) else error
             if ledger is None or (isinstance(cause, OSError) and cause.errno in _DISK_IS_FULL):
                 raise
-            result = PaintedFile.failure(item, str(error))
+            result = PaintedFile.failure(task, str(error))
             _record_failure(result, ledger)
             return result
         if ledger is not None:
-            ledger.add(item.path, item.output, recipe.to_dict(), round(seconds, 3), None)
-    return PaintedFile(item.path, str(item.output or "-"), "painted", recipe.to_dict(), round(seconds, 3))
+            ledger.add(task.path, task.output, recipe.to_dict(), round(seconds, 3), None)
+    return PaintedFile(task.path, str(task.output or "-"), "painted", recipe.to_dict(), round(seconds, 3))
 
 
 def _record_failure(result: PaintedFile, ledger: Ledger | None) -> None:

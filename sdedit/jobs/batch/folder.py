@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES, reason, remove_abandoned_parts
+from sdedit.io.files import IMAGE_SUFFIXES, reason, remove_abandoned_parts
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides
 from sdedit.jobs.batch.progress import Progress
@@ -22,7 +22,7 @@ from sdedit.jobs.tasks import PaintedFile
 if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
     from sdedit.jobs.batch.engine import Engine
-    from sdedit.jobs.settings import Settings
+    from sdedit.jobs.settings import Resolved
 
 BATCH = 8
 _WINDOW = 4  # batches in a window: enough guides to find like shapes among, few enough to share out evenly
@@ -32,16 +32,16 @@ _WINDOW_PIXELS = 1 << 26  # at most, so that large sizes do not fill the memory
 def paint_files(inputs: str | Path | Sequence[str | Path], output: str | Path, **options: Any) -> Iterator[PaintedFile]:
     """Paint folders and files of guides into a folder: what `sdedit paint FOLDER -o OUT` does, as an iterator.
 
-    Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Pictures that are
+    Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Images that are
     done are skipped; a bad guide gives a result with an error, and the others go on.
 
     Args:
-        inputs: folders and picture files.
+        inputs: folders and image files.
         output: folder to write to; it is made if need be.
         options: fields of `sdedit.jobs.options.PaintOptions`, such as t0, seed, batch; `model` may be a loaded one.
 
     Returns:
-        One result for each picture, in the order of painting. Nothing is painted before the first is asked for.
+        One result for each image, in the order of painting. Nothing is painted before the first is asked for.
 
     Raises:
         SdeditError: if an option cannot be used, there are no guides, or the folder cannot be written.
@@ -74,14 +74,14 @@ def paint_folder(
     options.check()
     rank = find_rank(os.environ, options.shard)
     if rank.index > 0 and options.shard is None:
-        say, show_progress = None, False  # rank 0 speaks for all
+        say, show_progress = None, False  # only rank 0 logs
     listing = list_guides(inputs, lines, output, options.variants, options.include, options.exclude)
     ledger = prepare_folder(output)
     folder_seed = ledger.claim_seed() if options.seed is None else options.seed
     for folder, why in listing.unreadable:
         yield PaintedFile(folder, str(output), "failed", error=f"the folder {folder} cannot be read: {why}")
 
-    # Only now what takes seconds: everything above can fail at once.
+    # Slow imports last: everything above fails fast.
     from sdedit.jobs.batch.engine import load_engine
 
     engine = load_engine(options, rank.device(options.device), say, show_progress)
@@ -104,7 +104,7 @@ def paint_listing(
         SdeditError: if the disk is full or read-only.
     """
     from sdedit.jobs.batch.batches import read_windows
-    from sdedit.jobs.batch.resume import Judge
+    from sdedit.jobs.batch.resume import Resume
 
     settings, model = engine.settings, engine.model
     batch = options.batch or BATCH
@@ -112,7 +112,7 @@ def paint_listing(
     together = rank.count > 1 and options.shard is None
     with Progress(len(listing), engine.evaluations, ledger if together else None, say, show_progress) as progress:
         progress.say(
-            f"{model.name}: {len(listing.sources)} guides to {listing.output}, t0 {settings.t0:.4g}, "
+            f"{model.name}: {len(listing.guides)} guides to {listing.output}, t0 {settings.t0:.4g}, "
             f"sigma(t0) {settings.sigma:.4g}, {settings.sampling}, seed {folder_seed}, "
             f"{batch} at once{f', share {rank.index} of {rank.count}' if rank.count > 1 else ''}"
         )
@@ -122,8 +122,8 @@ def paint_listing(
         share = Share(rank, listing.digest(), say=partial(print, file=sys.stderr))
         numbers = share.windows(-(-len(listing) // length))
         windows = read_windows(
-            (listing.items(number * length, (number + 1) * length, folder_seed) for number in numbers),
-            Judge(options, settings, model),
+            (listing.tasks(number * length, (number + 1) * length, folder_seed) for number in numbers),
+            Resume(options, settings, model),
             engine.read,
             model.size_multiple,
             batch,
@@ -141,8 +141,8 @@ def paint_listing(
         share.finish(failed)
 
 
-def _window_length(batch: int, settings: Settings) -> int:
-    """Pictures in a window; the same in every process of a job."""
+def _window_length(batch: int, settings: Resolved) -> int:
+    """Images in a window; the same in every process of a job."""
     size = settings.size
     pixels = size * size if isinstance(size, int) else size[0] * size[1]
     return batch * max(1, min(_WINDOW, _WINDOW_PIXELS // (pixels * batch)))
@@ -154,7 +154,7 @@ def prepare_folder(output: Path) -> Ledger:
     Raises:
         SdeditError: if it cannot be made or written.
     """
-    if not output.is_dir() and output.suffix.lower() in PICTURE_SUFFIXES:
+    if not output.is_dir() and output.suffix.lower() in IMAGE_SUFFIXES:
         raise SdeditError(f"{output} is the name of a picture; several guides need a folder, name one with --output")
     try:
         output.mkdir(parents=True, exist_ok=True)
@@ -168,7 +168,7 @@ def prepare_folder(output: Path) -> Ledger:
     return Ledger(output)
 
 
-def _recorded(ledger: Ledger, settings: Settings, model: ScoreModel) -> dict[str, bool]:
+def _recorded(ledger: Ledger, settings: Resolved, model: ScoreModel) -> dict[str, bool]:
     """Outputs that the ledger knows, and whether they are what would be painted now."""
     recorded = {}
     for line in ledger.new_lines():

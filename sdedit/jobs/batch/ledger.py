@@ -1,9 +1,9 @@
-"""The ledger of a folder of pictures, `sdedit.jsonl`: one line of JSON for each picture painted or given up.
+"""The ledger of a folder of images, `sdedit.jsonl`: one line of JSON for each image painted or given up.
 
 Lines have the keys input, output (relative to the folder, with "/"), recipe, seconds and error. Of several lines for
-one output the last counts. The line {"seed": S} says which seed the folder's pictures derive theirs from where none
+one output the last counts. The line {"seed": S} says which seed the folder's images derive theirs from where none
 was asked for. Every process appends whole lines, so that any number of them can share a folder; a line torn by a full
-disk is skipped by readers. The pictures themselves say what is done: the ledger can be rebuilt from them.
+disk is skipped by readers. The images themselves say what is done: the ledger can be rebuilt from them.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ class Ledger:
     def add(
         self, source: str, output: Path, recipe: dict[str, Any] | None, seconds: float | None, error: str | None
     ) -> None:
-        """Record a picture.
+        """Record an image.
 
         Raises:
             SdeditError: as `append`.
@@ -109,9 +109,9 @@ class Ledger:
 
 
 def rebuild_ledger(folder: Path) -> int:
-    """Write a folder's ledger anew from the recipes in its pictures, and say how many there are.
+    """Write a folder's ledger anew from the recipes in its images, and say how many there are.
 
-    What no picture holds (whole path of the guide, seconds, errors) is taken from the old ledger where it has it.
+    What no image holds (whole path of the guide, seconds, errors) is taken from the old ledger where it has it.
 
     Raises:
         SdeditError: if the folder cannot be read or written.

@@ -23,13 +23,13 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PICTURE_SUFFIXES, PIPE, reason
+from sdedit.io.files import IMAGE_SUFFIXES, PIPE, reason
 from sdedit.io.outputs import numbered
-from sdedit.jobs.tasks import Item
+from sdedit.jobs.tasks import Task
 
 
-class Source(NamedTuple):
-    """One guide of a job: its file, its relative path, and that of its picture."""
+class GuideFile(NamedTuple):
+    """One guide of a job: its file, its relative path, and that of its image."""
 
     path: str
     relative: str
@@ -40,33 +40,33 @@ class Source(NamedTuple):
 class Listing:
     """The guides of a job in their order, each of them `variants` times."""
 
-    sources: Sequence[Source]
+    guides: Sequence[GuideFile]
     output: Path
     variants: int
     unreadable: Sequence[tuple[str, str]] = ()  # folders, and why
 
     def __len__(self) -> int:
-        return len(self.sources) * self.variants
+        return len(self.guides) * self.variants
 
-    def items(self, start: int, stop: int, folder_seed: int) -> list[Item]:
-        """The pictures of a range of numbers, variants of a guide side by side."""
-        items = []
+    def tasks(self, start: int, stop: int, folder_seed: int) -> list[Task]:
+        """The images of a range of numbers, variants of a guide side by side."""
+        tasks = []
         for number in range(start, min(stop, len(self))):
-            source, variant = self.sources[number // self.variants], number % self.variants
+            source, variant = self.guides[number // self.variants], number % self.variants
             target = Path(self.output, source.target)
             if self.variants > 1:
                 target = numbered(target, variant)
-            items.append(Item(source.path, target, seed_of(folder_seed, source.relative, variant), folder_seed))
-        return items
+            tasks.append(Task(source.path, target, seed_of(folder_seed, source.relative, variant), folder_seed))
+        return tasks
 
     def digest(self) -> str:
         """The same for every process that has the same list."""
-        names = "\n".join([str(self.output), str(self.variants), *(source.target for source in self.sources)])
+        names = "\n".join([str(self.output), str(self.variants), *(source.target for source in self.guides)])
         return hashlib.sha256(names.encode("utf-8", "surrogateescape")).hexdigest()[:16]
 
 
 def seed_of(folder_seed: int, relative: str, variant: int) -> int:
-    """The seed of a picture in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
+    """The seed of an image in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
 
     Paths are compared as Unicode in composed form (NFC), so that a folder copied from a Mac keeps its seeds.
     """
@@ -87,14 +87,14 @@ def list_guides(
     Args:
         inputs: folders and files; a file need not exist, and is then reported when its turn comes.
         lines: more of them, from a list.
-        output: folder the pictures are written to.
-        variants: pictures for each guide.
-        include: patterns of names that are guides in folders; empty for the suffixes of pictures.
+        output: folder the images are written to.
+        variants: images for each guide.
+        include: patterns of names that are guides in folders; empty for the suffixes of images.
         exclude: patterns of names that are not. A pattern with "/" is matched with the relative path, another one with
             each part of it.
 
     Raises:
-        SdeditError: if there are no guides, or two guides would become one file, or a picture would replace a guide.
+        SdeditError: if there are no guides, or two guides would become one file, or an image would replace a guide.
     """
     found: dict[str, str] = {}  # file: relative path; a file named twice is painted once
     unreadable: list[tuple[str, str]] = []
@@ -110,7 +110,7 @@ def list_guides(
         named = str(inputs[0]) if inputs else "the list"
         raise SdeditError(f"there are no pictures in {named}; name a folder with pictures, or their files")
     sources = _with_targets(found)
-    _refuse_guides_as_pictures(sources, output, variants)
+    _refuse_guides_as_images(sources, output, variants)
     return Listing(sources, output, variants, unreadable)
 
 
@@ -169,7 +169,7 @@ def _walk(
                 if os.path.realpath(entry.path) != own:
                     waiting.append((entry.path, relative + "/"))
                 continue
-            wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in PICTURE_SUFFIXES
+            wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
             if wanted and entry.is_file():  # a pipe or a device would be waited for without end
                 found.append((relative, os.path.normpath(entry.path)))
     return ((path, relative) for relative, path in sorted(found))
@@ -180,19 +180,19 @@ def _kept_path(line: str) -> str:
     return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
 
 
-def _with_targets(found: dict[str, str]) -> list[Source]:
-    """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
+def _with_targets(found: dict[str, str]) -> list[GuideFile]:
+    """Name the images: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
     """
     short = {path: posixpath.splitext(relative)[0] + ".png" for path, relative in found.items()}
     wanted = Counter(target.casefold() for target in short.values())
-    sources: dict[str, Source] = {}
+    sources: dict[str, GuideFile] = {}
     for path, relative in found.items():
         target = short[path]
         if wanted[target.casefold()] > 1 and relative != target:
             target = relative + ".png"
-        source = Source(path, relative, target)
+        source = GuideFile(path, relative, target)
         other = sources.setdefault(target, source)
         if other is not source:
             raise SdeditError(
@@ -202,8 +202,8 @@ def _with_targets(found: dict[str, str]) -> list[Source]:
     return list(sources.values())
 
 
-def _refuse_guides_as_pictures(sources: list[Source], output: Path, variants: int) -> None:
-    """No picture may replace a guide."""
+def _refuse_guides_as_images(sources: list[GuideFile], output: Path, variants: int) -> None:
+    """No image may replace a guide."""
     real: dict[str, str] = {}  # of folders: there are few of them
 
     def place(path: str) -> tuple[str, str]:

@@ -17,9 +17,9 @@ class Progress:
     """A progress bar on standard error, if that is a terminal, and lines that do not break it.
 
     Args:
-        total: pictures in all.
+        total: images in all.
         steps: network evaluations for each batch.
-        ledger: where other processes record their pictures; None if there are none.
+        ledger: where other processes record their images; None if there are none.
         say: takes the lines; None for silence.
         show: draw a bar.
     """
@@ -38,7 +38,7 @@ class Progress:
         self._bar = tqdm(total=total, unit="picture", leave=False, disable=None if show else True)
 
     def done_before(self, outputs: set[str]) -> None:
-        """Count pictures that the ledger knew when the work began."""
+        """Count images that the ledger knew when the work began."""
         for output in outputs:
             self._add(output)
 

@@ -1,6 +1,6 @@
 """Sharing a job among processes: which one this is, and which windows of the list it takes.
 
-Every process makes the same list and cuts it into the same windows, so that a picture is the same whoever paints it.
+Every process makes the same list and cuts it into the same windows, so that an image is the same whoever paints it.
 Under torchrun the processes draw windows from a counter in torchrun's own store, and fast ones draw more. Elsewhere
 process i of n takes every n-th window. No process ever waits for another one to go on: one that dies leaves its
 windows to torchrun's restart or to the next run, which skip what is done.
