@@ -31,7 +31,6 @@ from published_files import (
     write_edm,
 )
 from references import SongUNet, Tensors
-from references_vp import DDPMpp
 
 from sdedit import SdeditError, load_model
 
@@ -340,11 +339,6 @@ def test_other_networks_are_named(tmp_path: Path) -> None:
     torch.save({"down.0.block.0.norm1.weight": torch.zeros(3)}, tmp_path / "vp.ckpt")
     with pytest.raises(SdeditError, match="VP"):
         load_model(tmp_path / "vp.ckpt")
-    weights = Tensors(0)
-    DDPMpp(weights, 4, fourier=False)(torch.zeros(1, 3, 32, 32), torch.zeros(1))
-    torch.save(training_checkpoint(dict(weights), None, sigma_table(50, 1000)), tmp_path / "ddpmpp.pth")
-    with pytest.raises(SdeditError, match="VP"):
-        load_model(tmp_path / "ddpmpp.pth")
     (tmp_path / "empty").mkdir()
     with pytest.raises(SdeditError, match=r"no config\.json"):
         load_model(tmp_path / "empty")

@@ -256,3 +256,34 @@ def test_without_network(models: Command) -> None:
 def test_names_that_lead_nowhere(models: Command, hub: Hub, name: str, words: str) -> None:
     assert words in said(models("info", name))
     assert hub.requests == []
+
+
+def test_one_file_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sdedit.checkpoints.hub import _model_files, find_model
+
+    asked: list[tuple] = []
+
+    def download(*arguments: object) -> Path:
+        asked.append(arguments)
+        return tmp_path
+
+    monkeypatch.setattr("sdedit.checkpoints.hub._download", download)
+    find_model("hf:deepinv/diffunet/diffusion_ffhq_10m.pt")
+    find_model("hf:deepinv/diffunet/a/b.pt@v2")
+    find_model("hf:deepinv/diffunet@v2")
+    assert [(call[0], call[1], call[4]) for call in asked] == [
+        ("deepinv/diffunet", None, "diffusion_ffhq_10m.pt"),
+        ("deepinv/diffunet", "v2", "a/b.pt"),
+        ("deepinv/diffunet", "v2", None),
+    ]
+    for wrong in ("hf:deepinv/diffunet/../x.pt", "hf:deepinv/diffunet/.hidden", "hf:deepinv/diffunet//x.pt"):
+        with pytest.raises(SdeditError, match="hf:owner/name/file"):
+            find_model(wrong)
+    fetched: list[str] = []
+
+    def fetch(name: str) -> Path | None:
+        fetched.append(name)
+        return tmp_path / name if name.startswith("unet/") else None
+
+    assert _model_files(fetch) == tmp_path
+    assert "model_index.json" in fetched

@@ -123,7 +123,7 @@ def infer_config(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig:
             **DDPM,
         )
     except (KeyError, IndexError, ValueError) as error:
-        raise SdeditError(f"{path} holds a network that is no DDPM U-Net of the published kind") from error
+        raise SdeditError(f"{path} holds a network that is no DDPM U-Net (VP) of the published kind") from error
 
 
 def _join(own: str, group: list[Tensor]) -> Tensor:
