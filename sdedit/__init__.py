@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from sdedit.checkpoints.load import load_model
     from sdedit.diffusion.schedule import VESchedule
     from sdedit.diffusion.score_model import ScoreModel
+    from sdedit.diffusion.vp_schedule import VPSchedule
     from sdedit.errors import SdeditError
     from sdedit.jobs.batch.folder import paint_files
     from sdedit.jobs.tasks import PaintedFile
@@ -36,6 +37,7 @@ __all__ = [
     "ScoreModel",
     "SdeditError",
     "VESchedule",
+    "VPSchedule",
     "__version__",
     "composite",
     "edit",
@@ -49,6 +51,7 @@ _HOMES = {
     "ScoreModel": "sdedit.diffusion.score_model",
     "SdeditError": "sdedit.errors",
     "VESchedule": "sdedit.diffusion.schedule",
+    "VPSchedule": "sdedit.diffusion.vp_schedule",
     "composite": "sdedit.pipelines.edit",
     "edit": "sdedit.pipelines.edit",
     "load_model": "sdedit.checkpoints.load",

@@ -20,7 +20,7 @@ from torch import Tensor
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
 from sdedit.checkpoints.formats import diffusers_ddpm
 from sdedit.checkpoints.formats.containers import read_weights
-from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, sources
+from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, sources, without_variance
 from sdedit.diffusion.ncsnpp import NetworkConfig
 from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.schedule import VESchedule
@@ -140,10 +140,7 @@ def _read_ddpm(
         break
     else:
         notes.append("there is no scheduler_config.json beside it: DDPM's noise schedule is assumed")
-    last = tensors.get("conv_out.weight")
-    if last is not None and last.dim() == 4 and last.shape[0] == 6:
-        # Three channels of noise and three of its variance, which only DDPM's own sampler reads.
-        tensors |= {"conv_out.weight": last[:3], "conv_out.bias": tensors["conv_out.bias"][:3]}
+    tensors = without_variance(tensors, "conv_out")
     names = sources(config, NAMING, lambda _, part: diffusers_ddpm.place(part))
     size = (configuration or {}).get("sample_size")
     return Checkpoint(

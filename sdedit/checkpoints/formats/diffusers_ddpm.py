@@ -100,7 +100,7 @@ def config_from_options(file: Path, options: Mapping[str, Any]) -> NetworkConfig
         if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed):
             raise SdeditError(f"{file} has {name} {value!r}, which no network that sdedit runs has")
     channels, down, up = get("block_out_channels", ()), get("down_block_types", _DOWN), get("up_block_types", _UP)
-    if not all(isinstance(row, (list, tuple)) and row for row in (channels, down, up)):
+    if not all(isinstance(row, (list, tuple)) and row for row in (channels, down, up)) or type(channels[0]) is not int:
         raise SdeditError(f"{file} has no list of block_out_channels, down_block_types or up_block_types")
     flip, shift = get("flip_sin_to_cos", True), get("freq_shift", 0)
     if not isinstance(flip, bool) or not isinstance(shift, (int, float)) or (flip, shift) not in _EMBEDDINGS:
@@ -171,9 +171,9 @@ def training_from_options(file: Path, options: Mapping[str, Any]) -> Training:
     betas, prediction = options.get("beta_schedule", "linear"), options.get("prediction_type", "epsilon")
     if options.get("trained_betas") is not None or options.get("rescale_betas_zero_snr", False):
         raise SdeditError(f"{file} has betas of its own, which sdedit does not read")
-    if "sigma_max" in options or betas not in _BETAS:
+    if "sigma_max" in options or not isinstance(betas, str) or betas not in _BETAS:
         raise SdeditError(f"{file} has another noise schedule ({str(betas)[:40]}) than sdedit knows for such a network")
-    if prediction not in _PREDICTIONS:
+    if not isinstance(prediction, str) or prediction not in _PREDICTIONS:
         raise SdeditError(f"{file} has prediction_type {str(prediction)[:40]}, which sdedit does not know")
     timesteps = options.get("num_train_timesteps", options.get("timesteps", 1000))
     try:

@@ -17,7 +17,7 @@ from torch import Tensor
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
 from sdedit.checkpoints.formats.assumptions import ADM, IMPROVED_DDPM, NOTHING, Assumptions
 from sdedit.checkpoints.formats.containers import only_tensors
-from sdedit.checkpoints.formats.layout import Naming, collect, parts, sources
+from sdedit.checkpoints.formats.layout import Naming, collect, parts, sources, without_variance
 from sdedit.diffusion.ncsnpp import NetworkConfig
 from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.errors import SdeditError
@@ -75,9 +75,7 @@ def read_guided(path: Path, content: Any, assumptions: Assumptions = NOTHING) ->
             f"the file does not say its noise schedule; {schedule.betas} with {schedule.timesteps} levels is assumed, "
             "as of the published ones"
         )
-    if (learned := tensors["out.2.weight"]).shape[0] == 6:
-        # Three channels of noise and three of its variance, which only DDPM's own sampler reads.
-        tensors |= {"out.2.weight": learned[:3], "out.2.bias": tensors["out.2.bias"][:3]}
+    tensors = without_variance(tensors, "out.2")
     size = assumptions.size or _SIZES.get(config.levels) or (32 if len(set(config.channels)) == 2 else 64)
     if assumptions.size is None:
         notes.append(f"the file does not say its native size; {size} px is assumed")
@@ -206,6 +204,7 @@ def _refuse_conditional(path: Path, tensors: Mapping[str, Tensor]) -> None:
             f"{path} takes {channels} channels, as latent and inpainting models do; sdedit paints with models of "
             "pictures alone"
         )
-    rows = tensors["out.2.weight"].shape[0] if "out.2.weight" in tensors else 0
+    last = tensors.get("out.2.weight")
+    rows = 0 if last is None or last.dim() == 0 else len(last)
     if rows not in (3, 6):
         raise SdeditError(f"{path} puts out {rows} channels, not a picture: perhaps a classifier, or part of a model")

@@ -141,7 +141,24 @@ def collect(
         raise SdeditError(f"{file} lacks {len(missing)} tensors of its network, such as {missing[0]}")
     if extra := sorted(tensors.keys() - wanted):
         raise SdeditError(f"{file} has {len(extra)} tensors that its network has no use for, such as {extra[0]}")
-    return {own: join(own, [tensors[name] for name in group]) for own, group in names.items()}
+    found: dict[str, Tensor] = {}
+    for own, group in names.items():
+        try:
+            found[own] = join(own, [tensors[name] for name in group])
+        except (RuntimeError, IndexError) as error:
+            raise SdeditError(f"{file} has tensors of impossible shapes, such as {group[0]}") from error
+    return found
+
+
+def without_variance(tensors: dict[str, Tensor], layer: str) -> dict[str, Tensor]:
+    """The tensors with the first half of a last convolution of six channels, three of noise and three of its variance.
+
+    The variance of Nichol and Dhariwal (2021, arXiv 2102.09672) is of use to DDPM's own sampler only.
+    """
+    weight, bias = (tensors.get(f"{layer}.{leaf}") for leaf in ("weight", "bias"))
+    if weight is None or bias is None or weight.dim() != 4 or (len(weight), tuple(bias.shape)) != (6, (6,)):
+        return tensors
+    return {**tensors, f"{layer}.weight": weight[:3], f"{layer}.bias": bias[:3]}
 
 
 def as_pixelwise(tensor: Tensor) -> Tensor:
