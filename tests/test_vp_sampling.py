@@ -18,7 +18,7 @@ from sdedit.diffusion.coarse_to_fine import repaint_time
 from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
 from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.reverse_sde import sample
-from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, SAMPLERS, Sampling, SamplingChoice
+from sdedit.diffusion.samplers import CHURN, CHURN_BELOW, DEFAULT, DEFAULTS, SAMPLERS, Sampling, SamplingChoice
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.vp_schedule import VPSchedule
 from sdedit.jobs.settings import sampling_for
@@ -85,8 +85,9 @@ def test_500_steps_of_the_official_loop() -> None:
 def test_paint_of_a_gaussian(sampler: str, number: int) -> None:
     """Pictures N(m, s^2): what one guide g comes to has a mean and variance in closed form, at any t0.
 
-    With the denoiser exact, a run that solves the reverse SDE gives x ~ m + s^2/(s^2 + sigma^2) (g - m) with variance
-    s^4 sigma^2 / (s^2 + sigma^2)^2 + s^2 sigma^2 / (s^2 + sigma^2); one that solves the ODE maps g + sigma z.
+    A run of h times the reverse SDE's noise keeps ((s^2 + sigma'^2) / (s^2 + sigma^2))^((1 + h)/2) of x - m from sigma to
+    sigma': h is 0 for the ODE, 1 for most samplers, and 3 at low noise for er-sde-churn. Since a Gaussian stays what it
+    is, what is kept in all, rho, tells the rest: the mean is m + rho (g - m), the variance s^2 (1 - rho^2).
     """
     t0 = (0.1, 0.3, 0.5, 0.7, 0.9)[number]
     schedule, mean, std, guide = SCHEDULE, 0.5, 0.25, 0.8
@@ -112,12 +113,16 @@ def test_paint_of_a_gaussian(sampler: str, number: int) -> None:
         lambda x, sigma: preconditioning.denoise(network, x, sigma.double()), x, sigmas,
         lambda like, *_: torch.randn(like.shape, generator=generator, dtype=torch.float64), sampler,
     )  # fmt: skip
-    share = std**2 / (std**2 + sigma**2)
-    if sampler in ("dpm-2m", "heun"):
-        wanted_mean, wanted_std = mean + math.sqrt(share) * (guide - mean), math.sqrt(share) * sigma
+
+    def kept(high: float, low: float, churn: float) -> float:
+        return ((std**2 + low**2) / (std**2 + high**2)) ** ((1 + churn) / 2)
+
+    if sampler == "er-sde-churn":
+        below = max(level for level in sigmas.tolist() if level < CHURN_BELOW)
+        rho = kept(sigma, below, 1) * kept(below, 0, CHURN)
     else:
-        wanted_mean = mean + share * (guide - mean)
-        wanted_std = math.sqrt(share**2 * sigma**2 + share * sigma**2)
+        rho = kept(sigma, 0, 0 if sampler in ("dpm-2m", "heun") else 1)
+    wanted_mean, wanted_std = mean + rho * (guide - mean), std * math.sqrt(1 - rho**2)
     error = wanted_std / math.sqrt(3 * count)
     assert float(x.mean()) == pytest.approx(wanted_mean, abs=5 * error + 2e-3)
     assert float(x.std()) == pytest.approx(wanted_std, rel=0.02)
