@@ -85,9 +85,9 @@ def test_500_steps_of_the_official_loop() -> None:
 def test_paint_of_a_gaussian(sampler: str, number: int) -> None:
     """Pictures N(m, s^2): what one guide g comes to has a mean and variance in closed form, at any t0.
 
-    A run of h times the reverse SDE's noise keeps ((s^2 + sigma'^2) / (s^2 + sigma^2))^((1 + h)/2) of x - m from sigma to
-    sigma': h is 0 for the ODE, 1 for most samplers, and 3 at low noise for er-sde-churn. Since a Gaussian stays what it
-    is, what is kept in all, rho, tells the rest: the mean is m + rho (g - m), the variance s^2 (1 - rho^2).
+    A run of h times the reverse SDE's noise keeps ((s^2 + sigma'^2) / (s^2 + sigma^2))^((1 + h)/2) of x - m on its way
+    from sigma to sigma': h is 0 for the ODE, 1 for most samplers, and 3 at low noise for er-sde-churn. Since a Gaussian
+    stays what it is, what is kept in all, rho, tells the rest: mean m + rho (g - m), variance s^2 (1 - rho^2).
     """
     t0 = (0.1, 0.3, 0.5, 0.7, 0.9)[number]
     schedule, mean, std, guide = SCHEDULE, 0.5, 0.25, 0.8
