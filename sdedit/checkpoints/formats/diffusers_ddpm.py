@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from torch import Tensor
 
@@ -59,7 +59,10 @@ _FIXED: dict[str, tuple[tuple[Any, ...], Any]] = {
 }
 _DOWN = ("DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D")
 _UP = ("AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D")
-_EMBEDDINGS = {(False, 1): "positional", (True, 0): "timestep"}  # by flip_sin_to_cos and freq_shift
+_EMBEDDINGS: dict[tuple[bool, float], Literal["positional", "timestep"]] = {
+    (False, 1): "positional",
+    (True, 0): "timestep",
+}  # by flip_sin_to_cos and freq_shift
 _PREDICTIONS: dict[str, Prediction] = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
 _BETAS: dict[str, Betas] = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
 # Widths and attention of the networks that are known without a config.json.
@@ -130,7 +133,7 @@ def config_from_options(file: Path, options: Mapping[str, Any]) -> NetworkConfig
             channels=tuple(channels),
             blocks=tuple(blocks),
             attention_levels=tuple(attention),
-            embedding=_EMBEDDINGS[flip, shift],  # type: ignore[arg-type]
+            embedding=_EMBEDDINGS[flip, shift],
             resampling="mean" if in_blocks == {True} else convolved,  # type: ignore[arg-type]
             skip_rescale=False,
             resample_shortcut=in_blocks != {True},
