@@ -42,7 +42,7 @@ def main() -> None:
     extractor = load_extractor("efficientnet-lite0", model.device)
     reference = extractor(photographs)
 
-    suggested = [suggest_t0(model, guide).t0 for guide in guides]
+    suggested = [suggest_t0(model, guide) for guide in guides]
     mean = sum(suggested) / count
     own = [paint(model, guide, t0, seed=index) for index, (guide, t0) in enumerate(zip(guides, suggested, strict=True))]
     rows = []

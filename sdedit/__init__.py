@@ -21,40 +21,59 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from sdedit.checkpoints.load import load_model
+    from sdedit.diffusion.samplers import SAMPLERS, Sampling
     from sdedit.diffusion.schedule import VESchedule
     from sdedit.diffusion.score_model import ScoreModel
+    from sdedit.diffusion.vp_schedule import VPSchedule
     from sdedit.errors import SdeditError
-    from sdedit.jobs.batch.folder import paint_files
+    from sdedit.jobs.paint import paint_files
+    from sdedit.jobs.replay import replay
     from sdedit.jobs.tasks import PaintedFile
+    from sdedit.pipelines.auto_t0 import suggest_t0
+    from sdedit.pipelines.crop import CropOptions
     from sdedit.pipelines.edit import composite, edit
     from sdedit.pipelines.paint import paint
+    from sdedit.pipelines.strokes import simulate_strokes
 
     __version__: str
 
+_HOMES = {
+    "CropOptions": "sdedit.pipelines.crop",
+    "PaintedFile": "sdedit.jobs.tasks",
+    "SAMPLERS": "sdedit.diffusion.samplers",
+    "Sampling": "sdedit.diffusion.samplers",
+    "ScoreModel": "sdedit.diffusion.score_model",
+    "SdeditError": "sdedit.errors",
+    "VESchedule": "sdedit.diffusion.schedule",
+    "VPSchedule": "sdedit.diffusion.vp_schedule",
+    "composite": "sdedit.pipelines.edit",
+    "edit": "sdedit.pipelines.edit",
+    "load_model": "sdedit.checkpoints.load",
+    "paint": "sdedit.pipelines.paint",
+    "paint_files": "sdedit.jobs.paint",
+    "replay": "sdedit.jobs.replay",
+    "simulate_strokes": "sdedit.pipelines.strokes",
+    "suggest_t0": "sdedit.pipelines.auto_t0",
+}
 __all__ = [
+    "SAMPLERS",
+    "CropOptions",
     "PaintedFile",
+    "Sampling",
     "ScoreModel",
     "SdeditError",
     "VESchedule",
+    "VPSchedule",
     "__version__",
     "composite",
     "edit",
     "load_model",
     "paint",
     "paint_files",
+    "replay",
+    "simulate_strokes",
+    "suggest_t0",
 ]
-
-_HOMES = {
-    "PaintedFile": "sdedit.jobs.tasks",
-    "ScoreModel": "sdedit.diffusion.score_model",
-    "SdeditError": "sdedit.errors",
-    "VESchedule": "sdedit.diffusion.schedule",
-    "composite": "sdedit.pipelines.edit",
-    "edit": "sdedit.pipelines.edit",
-    "load_model": "sdedit.checkpoints.load",
-    "paint": "sdedit.pipelines.paint",
-    "paint_files": "sdedit.jobs.batch.folder",
-}
 
 
 def __getattr__(name: str) -> Any:

@@ -13,7 +13,7 @@ from torch import Tensor
 
 from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
 from sdedit.diffusion.preconditioning import Preconditioning
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.schedule import Schedule
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 
@@ -38,7 +38,7 @@ class Checkpoint:
     config: NetworkConfig
     weights: dict[str, Tensor]
     preconditioning: Preconditioning | None = None
-    schedule: VESchedule | None = None
+    schedule: Schedule | None = None
     num_scales: int | None = None
     native_size: int | None = None
     card: dict[str, Any] = field(default_factory=dict)

@@ -19,7 +19,7 @@ from sdedit.errors import SdeditError
 from sdedit.io.files import reason
 
 HUB = "hf:"
-_PLACE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(@(?P<revision>[\w./-]+))?")
+_PLACE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(/(?P<file>[\w./-]+))?(@(?P<revision>[\w./-]+))?")
 _OWN_FILE = "model.safetensors"  # what training writes; a repository may hold just this
 
 # Fetches a file of a repository and says where it is; None if the repository has no such file.
@@ -59,9 +59,16 @@ def find_model(name: str, offline: bool = False, show_progress: bool = False) ->
     if match := _PLACE.fullmatch(name):
         repository = match["repository"]
         known = next((model for model in published.values() if model.hub == repository), None)
-        return ModelFile(_download(repository, match["revision"], offline, show_progress), known)
+        file = match["file"]
+        if file and not all(re.fullmatch(r"[\w-][\w.-]*", part) for part in file.split("/")):
+            raise SdeditError(f"{name} names no file of a repository; write hf:owner/name/file")
+        return ModelFile(
+            _download(repository, match["revision"], offline, show_progress, file), None if file else known
+        )
     if name.startswith(HUB):
-        raise SdeditError(f"{name} is no place on the hub; write hf:owner/name or hf:owner/name@revision")
+        raise SdeditError(
+            f"{name} is no place on the hub; write hf:owner/name, hf:owner/name/file or hf:owner/name@revision"
+        )
     path = Path(name)
     if path.exists():
         return ModelFile(path)
@@ -99,8 +106,10 @@ def verify_download(file: Path, sha256: str) -> None:
     raise SdeditError(f"the download of {file.name} was damaged on its way (its checksum is wrong); download it again")
 
 
-def _download(repository: str, revision: str | None, offline: bool, show_progress: bool) -> Path:
-    """The folder or file of a model on the hub, in the cache.
+def _download(
+    repository: str, revision: str | None, offline: bool, show_progress: bool, file: str | None = None
+) -> Path:
+    """The folder of a model on the hub, or the one file that is asked for, in the cache.
 
     Raises:
         SdeditError: saying why it cannot be had.
@@ -111,11 +120,12 @@ def _download(repository: str, revision: str | None, offline: bool, show_progres
     offline = offline or bool(constants.HF_HUB_OFFLINE)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # every retry is a warning there; what comes of them is said here, once
+    files = _model_files if file is None else lambda fetch: fetch(file)
     try:
-        found = _model_files(_fetcher(repository, revision, offline, show_progress))
+        found = files(_fetcher(repository, revision, offline, show_progress))
     except _NoConnectionError as error:
         try:
-            found = _model_files(_fetcher(repository, revision, True, show_progress))
+            found = files(_fetcher(repository, revision, True, show_progress))
         except _NoConnectionError:
             found = None
         if found is None:
@@ -127,7 +137,8 @@ def _download(repository: str, revision: str | None, offline: bool, show_progres
     if found is None and offline:
         raise SdeditError(f"{repository} has not been downloaded yet, and offline nothing can be; pull it when online")
     if found is None:
-        raise SdeditError(f"{repository} on the hub holds no model that sdedit reads")
+        what = f"has no file {file}" if file else "holds no model that sdedit reads"
+        raise SdeditError(f"{repository} on the hub {what}")
     return found
 
 
@@ -149,6 +160,8 @@ def _model_files(fetch: Fetch) -> Path | None:
         else:
             return None
         fetch(scheduler)
+        if prefix:
+            fetch("model_index.json")  # which says whether the network is a latent one
         return configuration.parent.parent if prefix else configuration.parent
     return fetch(_OWN_FILE)
 
@@ -198,7 +211,7 @@ def _fetcher(repository: str, revision: str | None, offline: bool, show_progress
                 ) from error
             raise SdeditError(f"the hub failed on {repository} (answer {status}); try again later") from error
         except errors.HFValidationError as error:
-            raise SdeditError(f"{repository} is no name of a repository on the hub") from error
+            raise SdeditError(f"{repository} is no repository on the hub; name it as hf:owner/name") from error
         except errors.HTTPError as error:  # type: ignore[attr-defined]  # it broke, and could not be taken up again
             raise _NoConnectionError from error
         except OSError as error:

@@ -8,7 +8,8 @@ from pathlib import Path
 import torch
 
 from sdedit.checkpoints.checkpoint import Checkpoint, build_model, checksum
-from sdedit.checkpoints.formats import diffusers, score_sde
+from sdedit.checkpoints.formats import ddpm, diffusers, guided, others, score_sde
+from sdedit.checkpoints.formats.assumptions import NOTHING, Assumptions
 from sdedit.checkpoints.formats.containers import only_tensors, read_content
 from sdedit.checkpoints.formats.detect import detect
 from sdedit.checkpoints.formats.edm import read_edm
@@ -16,7 +17,7 @@ from sdedit.checkpoints.formats.native import is_native, read_native
 from sdedit.checkpoints.formats.pickles import read_pickle
 from sdedit.checkpoints.hub import ModelFile, find_model, verify_download
 from sdedit.checkpoints.models import BUILT_IN
-from sdedit.checkpoints.registry import complete
+from sdedit.checkpoints.registry import UNMEASURED, complete
 from sdedit.diffusion.device import compile_network, find_device, find_dtype
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
@@ -32,12 +33,13 @@ def load_model(
     sigma_max: float | None = None,
     offline: bool = False,
     show_progress: bool = False,
+    assumptions: Assumptions = NOTHING,
 ) -> ScoreModel:
     """Load a score model and put it on a device. Nothing in a file is ever executed.
 
     Args:
         name_or_path: a checkpoint file or a folder of diffusers; the name of a model (`sdedit models list`), which is
-            downloaded once; or a place on the hub, hf:owner/name[@revision].
+            downloaded once; or a place on the hub, hf:owner/name[/file][@revision].
         device: "auto", "cpu", "cuda", "cuda:N" or "mps"; "auto" takes a GPU if there is one.
         precision: "fp32", "bf16", "fp16", or "auto" for bf16 where the device is fast at it. The noise embedding, the
             sampler's state and the denoiser's output are float32 either way.
@@ -46,6 +48,7 @@ def load_model(
         sigma_max: highest noise level of the schedule, for images in [0, 1]; None for the model's own.
         offline: use only what has been downloaded before.
         show_progress: draw a bar on standard error while downloading.
+        assumptions: what to take, instead of a guess, for what a file of weights alone does not say.
 
     Raises:
         SdeditError: if there is no such model or device, the file is not a usable checkpoint, or
@@ -55,7 +58,7 @@ def load_model(
     dtype = find_dtype(target, precision)
     source = find_model(str(name_or_path), offline, show_progress)
     sha256 = verified_checksum(source)
-    checkpoint = complete(read_checkpoint(source.path, raw_weights), source.published, sigma_max)
+    checkpoint = complete(read_checkpoint(source.path, raw_weights, assumptions), source.published, sigma_max)
     model = build_model(checkpoint, sha256)
     model.network.cast_body(dtype)
     model.network.to(target).to(memory_format=torch.channels_last)
@@ -64,8 +67,13 @@ def load_model(
     return model
 
 
-def read_checkpoint(path: Path, raw_weights: bool = False) -> Checkpoint:
+def read_checkpoint(path: Path, raw_weights: bool = False, assumptions: Assumptions = NOTHING) -> Checkpoint:
     """What a file or folder holds, whatever its format.
+
+    Args:
+        path: the file or folder.
+        raw_weights: as in `load_model`.
+        assumptions: what to take instead of a reader's guess.
 
     Raises:
         SdeditError: if it is not a usable checkpoint.
@@ -78,24 +86,42 @@ def read_checkpoint(path: Path, raw_weights: bool = False) -> Checkpoint:
     elif kind == "safetensors" and is_native(path):
         checkpoint = read_native(path)
     else:
-        checkpoint = _read_weights_file(path, read_content(path, kind), raw_weights)
-    if raw_weights and checkpoint.card.get("weights") != "raw":
-        raise SdeditError(f"{path} holds one set of weights only; leave out --raw-weights")
+        return _foreign(_read_weights_file(path, read_content(path, kind), raw_weights, assumptions))
+    assumptions.take_only(path)
+    checkpoint = _checked(checkpoint, raw_weights)
+    return checkpoint if kind == "safetensors" else _foreign(checkpoint)
+
+
+def _read_weights_file(path: Path, content: object, raw_weights: bool, assumptions: Assumptions) -> Checkpoint:
+    """A torch or safetensors file, whose layout the names in it tell."""
+    if ddpm.is_training_list(content):
+        return ddpm.read_ddpm(path, content, raw_weights, assumptions)
+    others.refuse_other(path, content)
+    if isinstance(content, dict) and "model" in content:
+        return score_sde.read_score_sde(path, content, raw_weights, assumptions)
+    names = {name.removeprefix("module.") for name in only_tensors(path, content)}
+    if any(score_sde.MARK in name for name in names):
+        return score_sde.read_score_sde(path, content, raw_weights, assumptions)
+    if any(name.startswith(ddpm.MARK) for name in names):
+        return _checked(ddpm.read_ddpm(path, content, raw_weights, assumptions), raw_weights)
+    if guided.MARK in names:
+        return _checked(guided.read_guided(path, content, assumptions), raw_weights)
+    if any(name.startswith(diffusers.MARK) for name in names):
+        assumptions.take_only(path)
+        return _checked(diffusers.read_diffusers(path), raw_weights)
+    raise SdeditError(f"{path} is not an sdedit checkpoint, and no other that it reads has a tensor {min(names)[:80]}")
+
+
+def _foreign(checkpoint: Checkpoint) -> Checkpoint:
+    """One that was trained elsewhere, whose default must be safe without a measurement."""
+    checkpoint.card.setdefault("sampler", UNMEASURED)
     return checkpoint
 
 
-def _read_weights_file(path: Path, content: object, raw_weights: bool) -> Checkpoint:
-    """A torch or safetensors file, whose layout the names in it tell."""
-    if isinstance(content, dict) and "model" in content:
-        return score_sde.read_score_sde(path, content, raw_weights)
-    names = only_tensors(path, content)
-    if any(score_sde.MARK in name for name in names):
-        return score_sde.read_score_sde(path, content, raw_weights)
-    if any(name.startswith(diffusers.MARK) for name in names):
-        return diffusers.read_diffusers(path)
-    if any(name.removeprefix("module.").startswith("down.0.block.") for name in names):
-        raise SdeditError(f"{path} is a DDPM network for preserved variance (VP); sdedit paints with VE networks")
-    raise SdeditError(f"{path} is not an sdedit checkpoint, and no other that it reads has a tensor {min(names)[:80]}")
+def _checked(checkpoint: Checkpoint, raw_weights: bool) -> Checkpoint:
+    if raw_weights and checkpoint.card.get("weights") != "raw":
+        raise SdeditError(f"{checkpoint.file} holds one set of weights only; leave out --raw-weights")
+    return checkpoint
 
 
 def verified_checksum(source: ModelFile) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from dataclasses import dataclass
 from functools import cache
@@ -10,7 +11,8 @@ from typing import Any
 from sdedit.checkpoints.checkpoint import Checkpoint
 from sdedit.checkpoints.models import FOLDER
 from sdedit.diffusion.preconditioning import VEIndexPreconditioning, VEPreconditioning
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.schedule import Schedule, VESchedule
+from sdedit.diffusion.vp_schedule import Betas, VPSchedule
 from sdedit.errors import SdeditError
 
 if sys.version_info >= (3, 11):
@@ -20,6 +22,9 @@ else:
 
 _SIGMA_MIN = 0.01  # of every published model
 _GUESSED_SIZE = 256
+# The default of models that nobody measured: the reverse SDE itself. The churn of the built-in model's default was
+# chosen on that model, which is guided, and with its noise levels.
+UNMEASURED = "er-sde"
 _LARGEST_SIZE = 4096
 
 
@@ -30,19 +35,21 @@ class PublishedModel:
     name: str
     domain: str
     size: int
-    sigma_max: float
     num_scales: int  # N, noise levels of the SDE it was trained with
     ema: float  # decay of the moving average of the weights
     parameters: int
-    noise_input: str  # what the network is told: "sigma", or the "index" of a level, 0 the highest
+    noise_input: str  # what the network is told: "sigma", or the "index" of a level
     licence: str
     page: str  # where a person finds it
     hub: str = ""  # repository on the Hugging Face hub, if it is there
+    sigma_max: float = 0.0  # of models of exploding variance
+    betas: Betas | None = None  # of models of preserved variance
+    sampler: str = UNMEASURED  # the default of pictures painted with it, with that sampler's own steps and grid
     sigma_min: float = _SIGMA_MIN
 
     @property
-    def schedule(self) -> VESchedule:
-        return VESchedule(self.sigma_min, self.sigma_max)
+    def schedule(self) -> Schedule:
+        return VPSchedule(self.betas, self.num_scales) if self.betas else VESchedule(self.sigma_min, self.sigma_max)
 
 
 @cache
@@ -65,6 +72,17 @@ def complete(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max
     """
     twins = [published] if published else _twins(checkpoint)
     _complete_size(checkpoint, twins)
+    _complete_card(checkpoint, published)
+    if isinstance(checkpoint.schedule, VPSchedule):
+        highest = checkpoint.schedule.sigma_max
+        if sigma_max is not None and not math.isclose(sigma_max, highest, rel_tol=1e-6):
+            raise SdeditError(
+                f"{checkpoint.file} is a variance-preserving model, whose highest noise level, {highest:.4g}, is part "
+                "of its training; leave out --sigma-max"
+            )
+        if "weights" not in checkpoint.card:
+            checkpoint.notes.append("the file does not say whether its weights are a moving average")
+        return checkpoint
     in_file = checkpoint.schedule
     checkpoint.schedule = _completed_schedule(checkpoint, published, twins, sigma_max)
     if checkpoint.preconditioning is None and checkpoint.config.embedding == "fourier":
@@ -77,12 +95,16 @@ def complete(checkpoint: Checkpoint, published: PublishedModel | None, sigma_max
             num_scales = 1000
             checkpoint.notes.append("the number of noise levels is assumed to be 1000")
         checkpoint.preconditioning = VEIndexPreconditioning(trained.sigma_min, trained.sigma_max, num_scales)
+    return checkpoint
+
+
+def _complete_card(checkpoint: Checkpoint, published: PublishedModel | None) -> None:
     if published:
-        about = {name: getattr(published, name) for name in ("name", "domain", "licence")}
+        about = {name: getattr(published, name) for name in ("name", "domain", "licence", "sampler")}
+        about |= {"weights": "EMA" if published.ema else "raw"}
         checkpoint.card = {**about, "source": published.hub or published.page, **checkpoint.card}
     else:
         checkpoint.card = {"name": checkpoint.file.resolve().stem, **checkpoint.card}
-    return checkpoint
 
 
 def count_parameters(weights: dict[str, Any]) -> int:
@@ -107,14 +129,14 @@ def _complete_size(checkpoint: Checkpoint, twins: list[PublishedModel]) -> None:
 
 def _completed_schedule(
     checkpoint: Checkpoint, published: PublishedModel | None, twins: list[PublishedModel], sigma_max: float | None
-) -> VESchedule:
+) -> Schedule:
     found = checkpoint.schedule
     if sigma_max is not None:
         try:
             return VESchedule(found.sigma_min if found else _SIGMA_MIN, sigma_max)
         except ValueError as error:
             raise SdeditError(f"sigma_max cannot be {sigma_max:g}: {error}") from error
-    if published:
+    if published and not published.betas:
         if found and found.sigma_max != published.sigma_max:
             checkpoint.notes.append(
                 f"the file says sigma_max {found.sigma_max:g}; {published.sigma_max:g}, of its training, is taken"

@@ -8,6 +8,7 @@ import sys
 import click
 
 from sdedit.cli.bench import bench
+from sdedit.cli.compare import compare
 from sdedit.cli.edit import composite, edit
 from sdedit.cli.evaluate import evaluate
 from sdedit.cli.info import info
@@ -41,6 +42,7 @@ for _command in (
     composite,
     sweep,
     evaluate,
+    compare,
     strokes,
     replay,
     info,

@@ -7,8 +7,16 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import model_options, sampling_options, seed_option, take_model, take_sampling
-from sdedit.cli.output import print_facts
+from sdedit.cli.options import (
+    model_options,
+    overwrite_option,
+    quiet_option,
+    sampling_options,
+    seed_option,
+    take_model,
+    take_sampling,
+)
+from sdedit.cli.output import console_for
 from sdedit.cli.types import T0Range
 
 _PLACE = click.Path(path_type=Path)
@@ -35,36 +43,24 @@ _PLACE = click.Path(path_type=Path)
 @click.option("--limit", metavar="N", type=click.IntRange(1), help="Use at most N guides, evenly spaced.")
 @click.option("-o", "--output", default="evaluation.csv", show_default=True, help="Table to write, a .csv file.")
 @click.option("--plot", is_flag=True, help="Also plot both over t0, as OUTPUT with .png.")
-@click.option(
-    "--mask",
-    type=_PLACE,
-    help="Measure an edit instead: GUIDES is the edited picture, PHOTOS the picture before, and what is compared is "
-    "what this mask keeps, where it is black: pixels changed, L2, RMSE and LPIPS.",
-)
 @sampling_options
 @seed_option
 @model_options
-@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-def evaluate(quiet: bool, seed: int | None, mask: Path | None, **options: Any) -> None:
+@overwrite_option
+@quiet_option
+def evaluate(quiet: bool, seed: int | None, **options: Any) -> None:
     """Paint the stroke paintings GUIDES at each t0, and compare them with photographs and with themselves.
 
     GUIDES and PHOTOS are folders or tar archives of at least 10 pictures each, better hundreds; `sdedit strokes` makes
-    guides from photographs. KID says how far the paintings are from PHOTOS as a whole, with its standard error; L2 how
-    far each is from its guide, on average. The table's first row, t0 = 0, is GUIDES as they are. Seeds count from
+    guides from photographs. KID says how far the paintings are from PHOTOS as a whole, with its standard error; "told
+    apart" how many of a hundred a linear classifier puts on the right side, 50 where it cannot; L2 how far each is
+    from its guide, on average. The table's first row, t0 = 0, is GUIDES as they are. Seeds count from
     SEED, 0 unless told otherwise. Prints the names of the files written.
     """
-    say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
     sampling, model = take_sampling(options), take_model(options)
-    if mask is not None:
-        from sdedit.jobs.evaluate import measure_edit
-
-        print_facts(measure_edit(options["guides"], options["photos"], mask, say), as_json=False)
-        return
 
     from sdedit.jobs.evaluate import EvaluateJob, run_evaluate_job
 
-    for file in run_evaluate_job(
-        EvaluateJob(model=model, sampling=sampling, **options, seed=seed or 0), say, show_progress=not quiet
-    ):
+    job = EvaluateJob(model=model, sampling=sampling, **options, seed=seed or 0)
+    for file in run_evaluate_job(job, console_for(quiet)):
         click.echo(file)

@@ -7,24 +7,24 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import take_model, weights_options
-from sdedit.cli.output import print_facts, print_table
+from sdedit.cli.options import json_option, overwrite_option, quiet_option, take_model, weights_options
+from sdedit.cli.output import print_table
 
 _MODEL = click.argument("model")
-_JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
 
 
-@click.group(short_help="List, download, inspect, convert and verify models.")
+@click.group(short_help="List, download, convert, verify and calibrate models.")
 def models() -> None:
-    """Models by name, by file, by folder, or on the hub as hf:owner/name[@revision].
+    """Models by name, by file, by folder, or on the hub as hf:owner/name[/file][@revision].
 
-    Checkpoints of score_sde_pytorch (.pth), folders of diffusers, pickles of EDM and sdedit's own files are read; which
-    it is follows from the content. Nothing in a file is ever executed.
+    Checkpoints of score_sde_pytorch (.pth), of the official SDEdit and ermongroup/ddim (.ckpt), of guided-diffusion and
+    improved-diffusion (.pt), folders of diffusers, pickles of EDM and sdedit's own files are read; which it is follows
+    from the content. Nothing in a file is ever executed.
     """
 
 
 @models.command("list")
-@_JSON
+@json_option
 def list_(as_json: bool) -> None:
     """List the models that have names: what they paint, at which size, sigma(t0 = 0.5), and whether they are here."""
     from sdedit.jobs.models import list_models
@@ -34,18 +34,7 @@ def list_(as_json: bool) -> None:
 
 @models.command()
 @_MODEL
-@weights_options
-@_JSON
-def info(model: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
-    """Print what MODEL is: architecture, schedule, weights, checksum, and what had to be assumed."""
-    from sdedit.jobs.models import describe
-
-    print_facts(describe(model, raw_weights=raw_weights, sigma_max=sigma_max, offline=offline), as_json)
-
-
-@models.command()
-@_MODEL
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@quiet_option
 def pull(model: str, quiet: bool) -> None:
     """Download MODEL, a name or hf:owner/name[@revision], and compare its checksum."""
     from sdedit.jobs.models import pull_model
@@ -59,19 +48,30 @@ def pull(model: str, quiet: bool) -> None:
 @_MODEL
 @click.argument("output", type=click.Path(path_type=Path))
 @weights_options
-@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
+@click.option("--schedule", type=click.Choice(["linear", "cosine", "continuous"]), help="How beta goes with time.")
+@click.option("--timesteps", type=click.IntRange(2, 100_000), help="T, the number of noise levels.")
+@click.option("--heads", type=click.IntRange(1, 1024), help="Attention heads at every level.")
+@click.option("--head-channels", type=click.IntRange(1, 8192), help="Or the channels of each head.")
+@click.option("--size", type=click.IntRange(8, 4096), help="Height and width of the training images, in pixels.")
+@overwrite_option
 def convert(output: Path, overwrite: bool, **options: Any) -> None:
-    """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers."""
+    """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers.
+
+    Files of variance-preserving weights do not say their noise schedule, attention heads and size; `sdedit info`
+    shows what is assumed. --schedule to --size overrule that, and OUTPUT says it all.
+    """
     from sdedit.jobs.models import convert_model
 
-    model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
+    names = ("schedule", "timesteps", "heads", "head_channels", "size")
+    known = {name: options.pop(name) for name in names}
+    model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True, **known)
     convert_model(model, output, overwrite)
 
 
 @models.command()
 @_MODEL
 @weights_options
-@_JSON
+@json_option
 def verify(as_json: bool, **options: Any) -> None:
     """Check that MODEL works: finite weights of the right shapes, and a denoiser sound at three noise levels."""
     from dataclasses import asdict
@@ -94,7 +94,7 @@ def verify(as_json: bool, **options: Any) -> None:
     type=click.Path(path_type=Path),
     help="The .safetensors file to write. [default: MODEL itself, if it is a file of sdedit's own]",
 )
-@click.option("--overwrite", is_flag=True, help="Replace an output that exists.")
+@overwrite_option
 def calibrate(model: str, photos: Path, output: Path | None, overwrite: bool) -> None:
     """Measure how well MODEL denoises PHOTOS and keep it in the model's file, for --t0 auto.
 

@@ -10,21 +10,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from sdedit.cli.signals import ends_in_order
+from sdedit.jobs.console import LOUD, QUIET, Console
 
 if TYPE_CHECKING:
     from sdedit.jobs.tasks import PaintedFile
 
 
-def say(line: str) -> None:
-    """Tell the user a line, on standard error."""
-    click.echo(line, err=True)
+def console_for(quiet: bool) -> Console:
+    """What a command says while it works."""
+    return QUIET if quiet else LOUD
 
 
 def print_results(results: Generator[PaintedFile, None, None], as_json: bool, remedy: str) -> None:
-    """Run a job to its end, printing a line of JSON for each picture if asked.
+    """Run a job to its end, printing a line of JSON for each image if asked.
 
     Args:
-        results: what became of each picture.
+        results: what became of each image.
         as_json: print them.
         remedy: how to go on after Ctrl-C.
     """

@@ -1,4 +1,4 @@
-"""`sdedit replay`: a picture again, from the recipe it carries."""
+"""`sdedit replay`: an image again, from the recipe it carries."""
 
 from __future__ import annotations
 
@@ -6,22 +6,27 @@ from pathlib import Path
 
 import click
 
-from sdedit.cli.output import print_results, say
+from sdedit.cli.options import json_option, overwrite_option, quiet_option
+from sdedit.cli.output import console_for, print_results
 
 
-@click.command(short_help="Paint a picture again from the recipe it carries.")
-@click.argument("picture", type=click.Path(path_type=Path))
+@click.command(short_help="Make an image again from the recipe it carries.")
+@click.argument("image", type=click.Path(path_type=Path))
 @click.argument("guide", required=False)
-@click.option("-o", "--output", help="Picture or folder to write. [default: PICTURE-replayed.png]")
+@click.option("--strokes", "--patch", "layer", help="The strokes or the patch, if they are no longer beside IMAGE.")
+@click.option("--mask", help="The mask, if it is no longer beside IMAGE.")
+@click.option("-o", "--output", help="Image or folder to write. [default: IMAGE-replayed.png]")
 @click.option("--model", help="Name or file of the model, if it is no longer where the recipe says.")
-@click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [default: the kind that painted the picture]")
+@click.option("--device", help="auto, cpu, cuda, cuda:N or mps. [default: the kind that made the image]")
 @click.option("--offline", is_flag=True, help="Use only models that have been downloaded before.")
-@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-@click.option("--json", "as_json", is_flag=True, help="Print a line of JSON with file and recipe.")
+@overwrite_option
+@quiet_option
+@json_option
 def replay(
-    picture: Path,
+    image: Path,
     guide: str | None,
+    layer: str | None,
+    mask: str | None,
     output: str | None,
     model: str | None,
     device: str | None,
@@ -30,15 +35,16 @@ def replay(
     quiet: bool,
     as_json: bool,
 ) -> None:
-    """Paint PICTURE, a PNG painted by sdedit, again by its recipe: bit for bit on the machine that painted it.
+    """Make IMAGE, a PNG written by sdedit, again by its recipe: bit for bit on the machine that made it.
 
-    GUIDE is looked for beside PICTURE, and where the ledger of its folder says; another guide is painted the same way.
+    GUIDE, of an edit or a composite the image that was changed, is looked for beside IMAGE and where the ledger of its
+    folder says, and so are strokes, patch and mask. Others that are named are treated the same way.
     """
     if output == "-" and as_json:
-        raise click.UsageError("standard output takes one picture; name a file with --output.")
+        raise click.UsageError("standard output takes one image; name a file with --output.")
 
     from sdedit.jobs.replay import replay_image
 
-    log = None if quiet else say
-    results = replay_image(picture, guide, output, model, device, offline, overwrite, log, show_progress=not quiet)
+    console = console_for(quiet)
+    results = replay_image(image, guide, layer, mask, output, model, device, offline, overwrite, console)
     print_results(results, as_json, "nothing was written")

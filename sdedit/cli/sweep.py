@@ -6,7 +6,16 @@ from typing import Any
 
 import click
 
-from sdedit.cli.options import model_options, sampling_options, seed_option, take_model, take_sampling
+from sdedit.cli.options import (
+    model_options,
+    overwrite_option,
+    quiet_option,
+    sampling_options,
+    seed_option,
+    take_model,
+    take_sampling,
+)
+from sdedit.cli.output import console_for
 from sdedit.cli.types import Colour, Size, T0Range
 
 
@@ -29,8 +38,8 @@ from sdedit.cli.types import Colour, Size, T0Range
 @sampling_options
 @seed_option
 @model_options
-@click.option("--overwrite", is_flag=True, help="Replace output that exists.")
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@overwrite_option
+@quiet_option
 def sweep(quiet: bool, **options: Any) -> None:
     """Paint GUIDE at each t0, and show all paintings on a sheet with t0, sigma and the L2 distance to GUIDE.
 
@@ -40,7 +49,6 @@ def sweep(quiet: bool, **options: Any) -> None:
 
     from sdedit.jobs.sweep import SweepJob, run_sweep_job
 
-    say = (lambda line: None) if quiet else (lambda line: click.echo(line, err=True))
     job = SweepJob(model=model, sampling=sampling, **options)
-    for file in run_sweep_job(job, say, show_progress=not quiet):
+    for file in run_sweep_job(job, console_for(quiet)):
         click.echo(file)

@@ -9,15 +9,15 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from sdedit.diffusion.reverse_sde import Generators, Step, gaussian_noise, sample
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.reverse_sde import Generators, Step, check_sampler, gaussian_noise, sample
+from sdedit.diffusion.schedule import Schedule
 
 
 class Denoiser(Protocol):
     """What the algorithms ask of a model; `sdedit.ScoreModel` is one, and says what each is."""
 
-    schedule: VESchedule
-
+    @property
+    def schedule(self) -> Schedule: ...
     @property
     def device(self) -> torch.device: ...
     @property
@@ -49,7 +49,11 @@ def synthesise(
 
     Returns:
         (B, 3, H, W) float32 in [0, 1], on the model's device.
+
+    Raises:
+        ValueError: if the model's schedule does not allow the sampler.
     """
+    check_sampler(sampler, model.schedule)
     height, width = guide.shape[-2:]
     x = pad(guide, model)
     for _ in range(repeats):
@@ -89,8 +93,10 @@ def inpaint(
         (B, 3, H, W) float32 in [0, 1], on the model's device; equal to `source` where the mask is 0.
 
     Raises:
-        ValueError: if the mask has not the shape of one channel of the source, or a value outside [0, 1].
+        ValueError: if the mask has not the shape of one channel of the source, or a value outside [0, 1]; if the
+            model's schedule does not allow the sampler.
     """
+    check_sampler(sampler, model.schedule)
     if mask.shape != (len(source), 1, *source.shape[-2:]):
         raise ValueError(f"a mask for {tuple(source.shape)} is one channel of it, not {tuple(mask.shape)}")
     if not ((mask >= 0) & (mask <= 1)).all():
@@ -113,7 +119,7 @@ def inpaint(
     return x[..., :height, :width].clamp(0, 1)
 
 
-def start_levels(schedule: VESchedule, mask: Tensor, sigma: float) -> Tensor:
+def start_levels(schedule: Schedule, mask: Tensor, sigma: float) -> Tensor:
     """The noise level sigma(m t0) at which a pixel of mask value m starts to change, sigma(t0) = `sigma`; mask's shape.
 
     0 where m is 0, and exactly `sigma` where m is 1.

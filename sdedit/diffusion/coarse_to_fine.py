@@ -21,8 +21,13 @@ from torch.nn import functional as F
 from sdedit.diffusion.algorithms import Denoiser, pad, synthesise
 from sdedit.diffusion.reverse_sde import Generators, Step
 from sdedit.diffusion.samplers import Sampling
+from sdedit.diffusion.schedule import Schedule
 
-REPAINT = 0.75  # t0 of a pass as a share of that of the pass before
+# A pass starts at this share of the way in ln sigma, from a noise level that no picture shows, of the pass before: for
+# the schedules of exploding variance, which begin at that level, the same share of t0. Stated in sigma, which means the
+# same to every model, where t0 does not.
+REPAINT = 0.75
+_NO_NOISE = 0.01
 _CLOSE = 0.1  # octaves above the native size that need no pass of their own
 
 
@@ -48,6 +53,13 @@ def sampling_in_passes(sampling: Sampling, passes: int) -> Sampling:
     return sampling
 
 
+def repaint_time(schedule: Schedule, t0: float) -> float:
+    """The start time of the pass after one from t0, at sigma^REPAINT .01^(1 - REPAINT) for its sigma."""
+    sigma = schedule.sigma(t0)
+    wanted = sigma**REPAINT * _NO_NOISE ** (1 - REPAINT)
+    return schedule.t(min(max(wanted, schedule.sigma_min), sigma))
+
+
 @torch.inference_mode()
 def synthesise_coarse_to_fine(
     model: SizedDenoiser,
@@ -64,7 +76,7 @@ def synthesise_coarse_to_fine(
     Args:
         model: the denoiser, such as a score model.
         guide: (B, 3, H, W) float32 in [0, 1].
-        t0: start time of the first pass, in (0, 1]; each further one at `REPAINT` times the time before.
+        t0: start time of the first pass, in (0, 1]; for each further one see `repaint_time`.
         sampling: how the reverse SDE is solved; see `sampling_in_passes`.
         generator: source of the noise, one for the batch or one per image.
         repeats: K of Algorithm 2, in each pass.
@@ -94,7 +106,7 @@ def synthesise_coarse_to_fine(
     guides = [*(_resize(full, size) for size in coarse), full]
     painted = paint(guides[0], t0)
     for before, here in pairwise(guides):
-        t0 *= REPAINT
+        t0 = repaint_time(model.schedule, t0)
         size = (here.shape[-2], here.shape[-1])
         detail = here - _resize(before, size)
         painted = paint((_resize(painted, size) + detail).clamp(0, 1), t0)

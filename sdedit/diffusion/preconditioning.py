@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar, Literal, Protocol, get_args
 
 from torch import Tensor, nn
+
+from sdedit.diffusion.vp_schedule import VPSchedule, schedule_from_dict, schedule_to_dict
 
 
 class Preconditioning(Protocol):
@@ -80,6 +82,40 @@ class EDMPreconditioning:
         return 4 * (s**2 + self.sigma_data**2) / (s * self.sigma_data) ** 2
 
 
+Prediction = Literal["eps", "v", "x0"]
+
+
+@dataclass(frozen=True)
+class VPPreconditioning:
+    """The networks of preserved variance, which see y = sqrt(abar) picture + sqrt(1 - abar) eps, pictures in [-1, 1].
+
+    With x on [-1, 1], s = 2 sigma, and c_in = sqrt(abar) = 1 / sqrt(1 + s^2), F = network(c_in x; label_scale i), where
+    i is the number of the level in the schedule, between two levels a fraction of them in ln sigma:
+
+        eps  D = x - s F              Ho et al. 2020 (arXiv 2006.11239), equation 11
+        v    D = c_in^2 x - s c_in F  where F = sqrt(abar) eps - sqrt(1 - abar) picture; Salimans and Ho 2022
+                                      (arXiv 2202.00512), appendix D
+        x0   D = F
+
+    label_scale is 1 but for networks that were told i 1000 / T (Nichol and Dhariwal 2021, arXiv 2102.09672).
+    """
+
+    kind: ClassVar[str] = "vp"
+    schedule: VPSchedule
+    prediction: Prediction = "eps"
+    label_scale: float = 1.0
+
+    def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
+        label = self.label_scale * self.schedule.index(sigma)
+        y, s = 2 * x - 1, 2 * sigma[:, None, None, None]
+        c_in = (1 + s**2).rsqrt()
+        f = network(c_in * y, label).float()
+        if self.prediction == "eps":
+            return x - sigma[:, None, None, None] * f  # on [0, 1] at once: the two factors 2 cancel
+        d = f if self.prediction == "x0" else c_in**2 * y - s * c_in * f
+        return (d + 1) / 2
+
+
 _KINDS: dict[str, type[VEPreconditioning] | type[VEIndexPreconditioning] | type[EDMPreconditioning]] = {
     "ve": VEPreconditioning,
     "ve-index": VEIndexPreconditioning,
@@ -96,9 +132,11 @@ def preconditioning_from_dict(options: dict[str, Any]) -> Preconditioning:
         ValueError: if the kind or an option is unknown or has a value that cannot be.
     """
     options = {_FROM_FILE.get(name, name): value for name, value in options.items()}
+    if options.get("kind") == VPPreconditioning.kind:
+        return _vp_from_dict(options)
     kind = _KINDS.get(str(options.pop("kind", None)))
     if kind is None:
-        raise ValueError(f"preconditioning must be one of {', '.join(_KINDS)}")
+        raise ValueError(f"preconditioning must be one of {', '.join((*_KINDS, VPPreconditioning.kind))}")
     try:
         made = kind(**options)
     except TypeError as error:
@@ -108,6 +146,26 @@ def preconditioning_from_dict(options: dict[str, Any]) -> Preconditioning:
     return made
 
 
+def _vp_from_dict(options: dict[str, Any]) -> VPPreconditioning:
+    schedule, prediction = options.get("schedule"), options.get("prediction", "eps")
+    scale = options.get("label_scale", 1.0)
+    if unknown := options.keys() - {"kind", "schedule", "prediction", "label_scale"}:
+        raise ValueError(f"preconditioning 'vp' does not take {', '.join(sorted(unknown))}")
+    found = schedule_from_dict(schedule) if isinstance(schedule, dict) else None
+    if not isinstance(found, VPSchedule):
+        raise ValueError("preconditioning 'vp' needs a schedule of kind vp")
+    if prediction not in get_args(Prediction) or not isinstance(scale, (int, float)) or not 0 < scale < 1e6:
+        raise ValueError(f"preconditioning 'vp' cannot have prediction {prediction!r} and label_scale {scale!r}")
+    return VPPreconditioning(found, prediction, scale)
+
+
 def preconditioning_to_dict(preconditioning: Preconditioning) -> dict[str, Any]:
+    if isinstance(preconditioning, VPPreconditioning):
+        return {
+            "kind": preconditioning.kind,
+            "schedule": schedule_to_dict(preconditioning.schedule),
+            "prediction": preconditioning.prediction,
+            "label_scale": preconditioning.label_scale,
+        }
     options: dict[str, Any] = asdict(preconditioning)  # type: ignore[call-overload]
     return {"kind": preconditioning.kind, **{_IN_FILE.get(name, name): value for name, value in options.items()}}

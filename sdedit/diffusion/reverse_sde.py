@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 
 from sdedit.diffusion.samplers import SAMPLERS
+from sdedit.diffusion.schedule import Schedule, VESchedule
 
 Denoise = Callable[[Tensor, Tensor], Tensor]  # x (B, C, H, W), sigma (1,) -> D (B, C, H, W)
 Path = Callable[[Tensor, float, float], Tensor]  # like, s, s_next -> the z of that step: a given Brownian path
@@ -23,6 +24,19 @@ class Step(NamedTuple):
     sigma: float
     x: Tensor
     denoised: Tensor
+
+
+def check_sampler(sampler: str, schedule: Schedule) -> None:
+    """Refuse a sampler that means something else with this schedule.
+
+    Raises:
+        ValueError: for `euler-maruyama-t` with any schedule but that of exploding variance.
+    """
+    if sampler == "euler-maruyama-t" and not isinstance(schedule, VESchedule):
+        raise ValueError(
+            "euler-maruyama-t steps in the time of exploding variance, which a variance-preserving model has not; use "
+            "ancestral or euler-maruyama"
+        )
 
 
 def gaussian_noise(like: Tensor, generator: Generators) -> Tensor:

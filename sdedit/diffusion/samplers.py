@@ -11,7 +11,8 @@ r = s'/s:
     euler-maruyama    a = r^2    b = sqrt(s^2 - s'^2)    Meng et al. 2021 (2108.01073), Algorithm 1;
                                                          'reverse diffusion' in Song et al. 2021 (2011.13456), app. E
     euler-maruyama-t  a = 1 - h  b = s sqrt(h)           of the reverse SDE in t, Song et al. 2021, equation 6, with
-                                                         h = 2 ln(s/s'); unstable where h >= 1
+                                                         h = 2 ln(s/s'); unstable where h >= 1; the only one in which
+                                                         the schedule plays a part, that of exploding variance
     ancestral         a = r^2    b = s' sqrt(1 - r^2)    the exact posterior of x' given x and D; Ho et al. 2020
                                                          (2006.11239), equation 7, for the variance-exploding case
     dpm-2m-sde        the same, and c continues D linearly in ln s: DPM-Solver++(2M) SDE, Lu et al. 2022 (2211.01095)
@@ -156,15 +157,34 @@ DEFAULTS = {
 DEFAULT = PRESETS["balanced"]
 
 
+def as_sampling(sampling: Sampling | str | None, default: Sampling = DEFAULT) -> Sampling:
+    """A sampling, that of a preset or a sampler by its name, or for None the default, such as a model's own.
+
+    Raises:
+        ValueError: if there is no preset and no sampler of that name.
+    """
+    if isinstance(sampling, Sampling):
+        return sampling
+    known = {**DEFAULTS, **PRESETS}
+    if sampling is not None and sampling not in known:
+        raise ValueError(f"sampling must be a Sampling or one of {', '.join(known)}, not {sampling!r}")
+    return default if sampling is None else known[sampling]
+
+
 def resolve_sampling(
-    quality: str | None = None, sampler: str | None = None, steps: int | None = None, grid: str | None = None
+    quality: str | None = None,
+    sampler: str | None = None,
+    steps: int | None = None,
+    grid: str | None = None,
+    default: Sampling = DEFAULT,
 ) -> Sampling:
     """What a quality or a sampler means, with what is said beside it taking its place.
 
     Args:
         quality: a key of PRESETS; None leaves the choice to the sampler.
-        sampler: a key of DEFAULTS; None or "auto" is that of the quality, or DEFAULT.
+        sampler: a key of DEFAULTS; None or "auto" is that of the quality, or the default.
         steps, grid: as in `Sampling`.
+        default: where neither is given; a model's own, if it is known.
 
     Raises:
         ValueError: as `Sampling`, or if a quality is unknown, or quality and sampler are given.
@@ -175,5 +195,46 @@ def resolve_sampling(
     for name, known, kind in ((quality, PRESETS, "quality"), (sampler, DEFAULTS, "sampler")):
         if name is not None and name not in known:
             raise ValueError(f"{kind} must be one of {', '.join(known)}, not {name!r}")
-    chosen = PRESETS[quality] if quality else DEFAULTS[sampler] if sampler else DEFAULT
+    chosen = PRESETS[quality] if quality else DEFAULTS[sampler] if sampler else default
     return Sampling(chosen.sampler, chosen.steps if steps is None else steps, grid or chosen.grid)
+
+
+@dataclass(frozen=True)
+class SamplingChoice:
+    """What was said of the sampling before the model is known, for `resolve_sampling`.
+
+    Attributes:
+        like: "sdedit" for that of the official code, which takes the levels of the training below t0 one by one.
+    """
+
+    quality: str | None = None
+    sampler: str | None = None
+    steps: int | None = None
+    grid: str | None = None
+    like: str | None = None
+
+    @classmethod
+    def of(cls, sampling: Sampling | str | None) -> SamplingChoice:
+        """From what `sdedit.paint` takes.
+
+        Raises:
+            ValueError: as `as_sampling`.
+        """
+        if sampling is None:
+            return cls()
+        known = as_sampling(sampling)
+        return cls(None, known.sampler, known.steps, known.grid)
+
+    def check(self) -> None:
+        """Refuse what can be refused without a model.
+
+        Raises:
+            ValueError: as `resolve_sampling`, or if two of quality, sampler and like are given.
+        """
+        resolve_sampling(self.quality, self.sampler, self.steps, self.grid)
+        others = (self.quality, self.grid, None if self.sampler == "auto" else self.sampler)
+        if self.like is not None and any(other is not None for other in others):
+            raise ValueError("like sets sampler and grid; leave out quality, sampler and grid")
+
+
+NO_CHOICE = SamplingChoice()

@@ -1,23 +1,76 @@
-"""The noise schedule of the variance-exploding SDE: x_t = x_0 + sigma(t) z, with t in [0, 1].
+"""Noise schedules: x_t = x_0 + sigma(t) z, with t in [0, 1] and pictures in [0, 1].
 
-Song et al. 2021 (arXiv 2011.13456), equation 31; Meng et al. 2021 (SDEdit, arXiv 2108.01073), section 2.
+Here the interface of all, and the schedule of the variance-exploding SDE: Song et al. 2021 (arXiv 2011.13456), equation
+31; Meng et al. 2021 (SDEdit, arXiv 2108.01073), section 2.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import overload
+from typing import Protocol, overload
 
 import torch
 from torch import Tensor
 
 _RHO = 7
-_ROUNDING = 1e-5  # by how much sigma(1) in single precision may miss sigma_max
+ROUNDING = 1e-5  # by how much sigma(1) in single precision may miss sigma_max
+
+
+class Schedule(Protocol):
+    """sigma(t), rising from sigma(0) = 0 to sigma(1) = sigma_max, and its inverse; numbers, or tensors of any shape."""
+
+    @property
+    def sigma_min(self) -> float:
+        """The lowest noise level that the network was trained at."""
+        ...
+
+    @property
+    def sigma_max(self) -> float: ...
+
+    @overload
+    def sigma(self, t: float) -> float: ...
+    @overload
+    def sigma(self, t: Tensor) -> Tensor: ...
+
+    @overload
+    def t(self, sigma: float) -> float: ...
+    @overload
+    def t(self, sigma: Tensor) -> Tensor: ...
+
+    def sigmas(self, t0: float, steps: int, grid: str = "uniform") -> Tensor:
+        """Noise levels from sigma(t0) to 0.
+
+        Args:
+            t0: start time, in (0, 1].
+            steps: the number of steps.
+            grid: "uniform", steps of equal length in t, which for exploding variance are steps of equal length in the
+                logarithm of the signal-to-noise ratio too: SDEdit's Algorithm 1. Or "karras", steps of equal length in
+                sigma^(1/7) down to sigma_min and one from there to 0 (Karras et al. 2022, arXiv 2206.00364, equation
+                5).
+
+        Returns:
+            (steps + 1,) float64 on the CPU, ending in exactly 0; for "uniform" sigma(t0 n / steps) for n = steps .. 0.
+
+        Raises:
+            ValueError: if t0 or steps is out of range, or the grid is unknown.
+        """
+        if not 0 < t0 <= 1:
+            raise ValueError(f"t0 must lie in (0, 1], not {t0}")
+        if steps < 1:
+            raise ValueError(f"steps must be at least 1, not {steps}")
+        if grid == "uniform":
+            return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)
+        if grid != "karras":
+            raise ValueError(f"grid must be uniform or karras, not {grid!r}")
+        start = self.sigma(t0)
+        high, low = start ** (1 / _RHO), min(start, self.sigma_min) ** (1 / _RHO)
+        share = torch.arange(steps, dtype=torch.float64) / max(1, steps - 1)
+        return torch.cat([(high + share * (low - high)) ** _RHO, torch.zeros(1, dtype=torch.float64)])
 
 
 @dataclass(frozen=True)
-class VESchedule:
+class VESchedule(Schedule):
     """sigma(t) = sigma_min (sigma_max / sigma_min)^t for t in (0, 1], and sigma(0) = 0. Images live in [0, 1].
 
     Raises:
@@ -66,36 +119,8 @@ class VESchedule:
             ValueError: unless sigma is 0 or in [sigma_min, sigma_max].
         """
         sigmas = torch.as_tensor(sigma, dtype=None if isinstance(sigma, Tensor) else torch.float64)
-        low, high = self.sigma_min * (1 - _ROUNDING), self.sigma_max * (1 + _ROUNDING)
+        low, high = self.sigma_min * (1 - ROUNDING), self.sigma_max * (1 + ROUNDING)
         if not ((sigmas == 0) | (sigmas >= low) & (sigmas <= high)).all():
             raise ValueError(f"sigma must lie in [{self.sigma_min:g}, {self.sigma_max:g}], not {sigma}")
         times = torch.where(sigmas > 0, torch.log(sigmas / self.sigma_min) / self.log_ratio, 0.0).clamp(0, 1)
         return times if isinstance(sigma, Tensor) else float(times)
-
-    def sigmas(self, t0: float, steps: int, grid: str = "uniform") -> Tensor:
-        """Noise levels from sigma(t0) to 0.
-
-        Args:
-            t0: start time, in (0, 1].
-            steps: the number of steps.
-            grid: "uniform", steps of equal length in t, which are steps of equal length in the logarithm of the
-                signal-to-noise ratio too: SDEdit's Algorithm 1. Or "karras", steps of equal length in sigma^(1/7) down
-                to sigma_min and one from there to 0 (Karras et al. 2022, arXiv 2206.00364, equation 5).
-
-        Returns:
-            (steps + 1,) float64 on the CPU, ending in exactly 0; for "uniform" sigma(t0 n / steps) for n = steps .. 0.
-
-        Raises:
-            ValueError: if t0 or steps is out of range, or the grid is unknown.
-        """
-        if not 0 < t0 <= 1:
-            raise ValueError(f"t0 must lie in (0, 1], not {t0}")
-        if steps < 1:
-            raise ValueError(f"steps must be at least 1, not {steps}")
-        if grid == "uniform":
-            return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)
-        if grid != "karras":
-            raise ValueError(f"grid must be uniform or karras, not {grid!r}")
-        high, low = self.sigma(t0) ** (1 / _RHO), self.sigma_min ** (1 / _RHO)
-        share = torch.arange(steps, dtype=torch.float64) / max(1, steps - 1)
-        return torch.cat([(high + share * (low - high)) ** _RHO, torch.zeros(1, dtype=torch.float64)])

@@ -12,7 +12,8 @@ from torch import Tensor
 from sdedit.diffusion.cuda_graphs import CUDAGraphCache
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.preconditioning import Preconditioning
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, Sampling
+from sdedit.diffusion.schedule import Schedule
 
 
 @dataclass
@@ -30,7 +31,7 @@ class ScoreModel:
 
     network: NCSNpp
     preconditioning: Preconditioning
-    schedule: VESchedule
+    schedule: Schedule
     native_size: int
     card: Mapping[str, Any] = field(default_factory=dict)
     checksum: str = ""
@@ -40,6 +41,12 @@ class ScoreModel:
     @property
     def name(self) -> str:
         return str(self.card.get("name", "unnamed"))
+
+    @property
+    def default_sampling(self) -> Sampling:
+        """How pictures are sampled unless told otherwise: by the sampler that the card names, if it does."""
+        sampler = self.card.get("sampler")
+        return DEFAULTS.get(sampler, DEFAULT) if isinstance(sampler, str) else DEFAULT
 
     @property
     def device(self) -> torch.device:

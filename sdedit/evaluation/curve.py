@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -11,6 +11,7 @@ from torch import Tensor
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.score_model import ScoreModel
+from sdedit.evaluation.classifier import told_apart
 from sdedit.evaluation.distances import l2, rmse
 from sdedit.evaluation.features import FeatureExtractor
 from sdedit.evaluation.kid import kid
@@ -21,12 +22,13 @@ BATCH = 10
 
 @dataclass(frozen=True)
 class CurvePoint:
-    """What painting at one t0 comes to: KID to the photographs, and the mean L2 and RMSE to the guides."""
+    """What painting at one t0 comes to: how far it is from photographs, and on average from the guides."""
 
     t0: float
     sigma: float
     kid: float
     kid_error: float  # standard error
+    told_apart: float  # share that a linear classifier tells from photographs; 0.5 is none
     l2: float  # root of the sum of squares over pixels and channels, values in [0, 1]
     rmse: float  # root of their mean
 
@@ -41,7 +43,7 @@ def paint_guides(
 ) -> Tensor:
     """Paint guides (N, 3, H, W) in batches of 10; image i has seed + i. Returns (N, 3, H, W) on the CPU."""
     painted = [
-        paint(model, batch, t0, **asdict(sampling), seed=seed + first * BATCH, on_step=on_step).to("cpu")
+        paint(model, batch, t0, sampling=sampling, seed=seed + first * BATCH, on_step=on_step).to("cpu")
         for first, batch in enumerate(guides.split(BATCH))
     ]
     return torch.cat(painted)
@@ -75,12 +77,14 @@ def realism_curve(
     """
     for t0 in t0s:
         painted = paint_guides(model, guides, t0, sampling, seed, on_step) if t0 > 0 else guides
-        value, error = kid(extractor(painted), reference)
+        features = extractor(painted)
+        value, error = kid(features, reference)
         yield CurvePoint(
             t0,
             model.schedule.sigma(t0),
             value,
             error,
+            told_apart(features, reference),
             float(l2(painted, guides).mean()),
             float(rmse(painted, guides).mean()),
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from dataclasses import MISSING, asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.metadata import version
 from pathlib import Path
@@ -13,16 +13,11 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import reason
+from sdedit.io.tables import from_table
 
 _KEY = "sdedit"
 _PNG_END = b"IEND\xaeB`\x82"
-_TYPES: dict[str, type | tuple[type, ...]] = {
-    "str": str,
-    "int": int,
-    "float": (int, float),
-    "bool": bool,
-    "int | None": (int, type(None)),
-}
+TASKS = ("paint", "edit", "composite")
 
 
 @cache
@@ -32,8 +27,40 @@ def package_version() -> str:
 
 
 @dataclass(frozen=True)
+class LayerRecipe:
+    """What was laid over an image, and how it was worked in; of an edit or a composite.
+
+    Attributes:
+        layer: name of the file of strokes, or of the patch, without its folder.
+        layer_checksum: SHA-256 of that file.
+        mask: name of the mask's file; empty if it was found.
+        mask_checksum: SHA-256 of that file.
+        invert_mask: whether black may change.
+        region: left, top, right, bottom of what went through the model, in pixels of the image.
+        context, grow, feather: as in `sdedit.pipelines.crop.CropOptions`.
+        at, scale: where a patch came, and by what it was multiplied.
+    """
+
+    layer: str
+    layer_checksum: str
+    region: tuple[int, int, int, int]
+    mask: str = ""
+    mask_checksum: str = ""
+    invert_mask: bool = False
+    context: float = 0.5
+    grow: float | None = None
+    feather: float | None = None
+    at: tuple[int, int] | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
 class Recipe:
-    """How an image was painted; sigma in units of images in [0, 1], sizes in pixels."""
+    """How an image was made; sigma in units of images in [0, 1], sizes in pixels.
+
+    Of an edit or a composite `guide` is the image that was changed, width and height are those its region had in the
+    model, and `layers` says the rest; in a file the fields of `layers` lie among the others.
+    """
 
     version: str
     model: str
@@ -50,6 +77,7 @@ class Recipe:
     precision: str
     sigma_max: float
     raw_weights: bool
+    task: str = "paint"  # one of TASKS
     grid: str = "uniform"
     passes: int = 1
     background: str = "white"
@@ -58,45 +86,26 @@ class Recipe:
     device: str = "cpu"  # its type, without a number
     batch: int = 1  # images that went through the network together; it decides the last bits of rounding
     folder_seed: int | None = None  # the seed of a whole folder that `seed` was derived from
+    layers: LayerRecipe | None = None
 
     def to_dict(self) -> dict[str, Any]:
-        return asdict(self)
+        """The fields as JSON has them."""
+        facts = asdict(self)
+        return {**facts, **(facts.pop("layers") or {})}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
         """The recipe in a mapping as `read_recipe` gives it; fields unknown to this version are left out.
 
         Raises:
-            ValueError: if a field is missing or has a value of another kind.
+            ValueError: if a field is missing or has a value of another kind, or the task is none of TASKS.
         """
-        known: dict[str, Any] = {}
-        for field in fields(cls):
-            if field.name not in values:
-                if field.default is MISSING:
-                    raise ValueError(f"it has no {field.name}")
-                continue
-            value = values[field.name]
-            kinds = _TYPES[str(field.type)]
-            if not isinstance(value, kinds) or (isinstance(value, bool) and kinds is not bool):
-                raise ValueError(f"its {field.name} is {value!r}")
-            known[field.name] = value
-        return cls(**known)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RetouchRecipe(Recipe):
-    """How an image was edited or composited; `guide` is the image, width and height those of the region painted."""
-
-    task: str  # "edit" or "composite"
-    layer: str  # name of the file of strokes, or of the patch
-    mask: str  # name of the mask's file; empty if it was found
-    invert_mask: bool
-    region: tuple[int, int, int, int]  # left, top, right, bottom in the image, pixels
-    context: float
-    grow: float | None
-    feather: float | None
-    at: tuple[int, int] | None = None
-    scale: float | None = None
+        task = values.get("task", TASKS[0])
+        if task not in TASKS:
+            raise ValueError(f"its task is {task!r}, which this version does not know")
+        layers = None if task == "paint" else from_table(LayerRecipe, values, strict=False)
+        plain = {name: value for name, value in values.items() if name != "layers"}
+        return from_table(cls, {**plain, "layers": layers}, strict=False)
 
 
 def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, **metadata: Any) -> None:
@@ -104,13 +113,13 @@ def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, 
 
     `metadata` are what Pillow's `save` takes: icc_profile, exif.
     """
-    image_format = Image.registered_extensions()[suffix]
-    if image_format == "PNG":
+    file_format = Image.registered_extensions()[suffix]
+    if file_format == "PNG":
         text = PngImagePlugin.PngInfo()
         text.add_itxt(_KEY, json.dumps(recipe.to_dict()))
-        image.save(file, format=image_format, pnginfo=text, **metadata)
+        image.save(file, format=file_format, pnginfo=text, **metadata)
     else:
-        image.save(file, format=image_format, **{"quality": 95, **metadata})
+        image.save(file, format=file_format, **{"quality": 95, **metadata})
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
@@ -127,7 +136,7 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
     except UnidentifiedImageError:
         return None
     except (OSError, SyntaxError, ValueError) as error:
-        raise SdeditError(f"{path} is damaged or not a whole picture: {error}") from error
+        raise SdeditError(f"{path} is damaged or not a whole image: {error}") from error
     if text is None:
         raise SdeditError(f"{path} carries no recipe; only PNG files written by sdedit do")
     try:

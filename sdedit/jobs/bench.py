@@ -20,7 +20,6 @@ from sdedit.checkpoints.formats.diffusers import export_diffusers
 from sdedit.diffusion.device import peak_memory, precision_name, synchronize
 from sdedit.diffusion.kernels import build, triton_ops
 from sdedit.diffusion.ncsnpp import NCSNpp
-from sdedit.diffusion.samplers import DEFAULT
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.images import working_size
@@ -94,7 +93,7 @@ def benchmark(
         for name, times in seconds.items()
     ]
     rows[0] |= {
-        "pictures/min": _digits(60 * batch / (own * DEFAULT.steps)),
+        "pictures/min": _digits(60 * batch / (own * model.default_sampling.steps)),
         "GFLOP": _digits(work / 1e9),
         "share of peak": _digits(work / own / statistics.median(peaks)),
         "memory MB": "" if memory is None else round(memory / 1e6),

@@ -1,217 +1,210 @@
-"""Editing and compositing files: what is read and written, and the order in which things can fail cheaply."""
+"""The images of an edit or a composite: each read with what is laid over it, and what comes back worked in."""
 
 from __future__ import annotations
 
-import secrets
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+import hashlib
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
-from sdedit.diffusion.samplers import DEFAULT, Sampling
+import numpy as np
+from PIL import Image
+
 from sdedit.errors import SdeditError
-from sdedit.io.files import open_input, write_output
-from sdedit.io.outputs import plan_animation, plan_outputs
-from sdedit.jobs.options import DEFAULT_MODEL, ModelOptions
-from sdedit.jobs.settings import start_time
-from sdedit.jobs.tasks import RetouchedFile
+from sdedit.io.files import PIPE, open_input
+from sdedit.io.images import open_image
+from sdedit.io.recipe import LayerRecipe
+from sdedit.io.source_image import SourceImage, open_layer, open_source
+from sdedit.jobs.guides import Guide, read_guide
+from sdedit.jobs.options import LayerOptions
+from sdedit.pipelines.crop import CropOptions
+from sdedit.pipelines.mask import mask_values
+from sdedit.pipelines.overlay import Overlay, with_patch, with_strokes
 
 if TYPE_CHECKING:
-    import numpy as np
-    from PIL import Image
+    from sdedit.jobs.tasks import Task
 
-    from sdedit.diffusion.score_model import ScoreModel
-    from sdedit.io.source_image import SourceImage
-    from sdedit.pipelines.overlay import CropOptions, Overlay
-
-_SUFFIXES = (".png", ".webp", ".tif", ".tiff", ".bmp", ".jpg", ".jpeg")
 _LOSSY = (".jpg", ".jpeg")
+_OPAQUE = (*_LOSSY, ".bmp")
 
 
 @dataclass(frozen=True)
-class EditJob:
-    """What `sdedit edit` and `sdedit composite` are asked to do; options by the same names.
+class LayeredImage:
+    """The files of one edit or composite, as read.
 
     Attributes:
-        task: "edit" or "composite".
-        picture: the file to change, "-" for standard input.
-        layer: the file of strokes, or of the patch.
-        at, scale: of the patch.
+        path, checksum: of the image.
+        source: the image.
+        layer: strokes or patch, RGB or RGBA in sRGB.
+        mask: (H, W) float32 in [0, 1]; None to find it.
+        names: of the files of layer and mask, and their checksums, as a recipe has them.
+        options: how they go together.
+        output: the file to write.
     """
 
-    task: str
-    picture: str
-    layer: str
-    t0: float
-    mask: str | None = None
-    output: str | None = None
-    sigma: float | None = None
-    model: ModelOptions = DEFAULT_MODEL
-    sampling: Sampling = DEFAULT
-    repeats: int = 1
-    variants: int = 1
-    seed: int | None = None
-    size: int | None = None
-    context: float = 0.5
-    grow: float | None = None
-    feather: float | None = None
-    invert_mask: bool = False
-    at: tuple[int, int] | None = None
-    scale: float = 1.0
-    overwrite: bool = False
-    animate: str | None = None
-    animate_every: int | None = None
-    animate_state: str = "x"
+    path: str
+    checksum: str
+    source: SourceImage
+    layer: Image.Image
+    mask: np.ndarray | None
+    names: dict[str, str]
+    options: LayerOptions
+    output: Path | None
+
+    def at(self, size: int | tuple[int, int]) -> Guide:
+        """The part that goes through the model, its shorter side there `size` pixels; the image is made of it again.
+
+        Raises:
+            SdeditError: if the files do not belong together, or the part cannot be painted at that size.
+        """
+        from sdedit.pipelines.inpaint import crop_guide, crop_mask
+
+        options = self.options
+        crop = CropOptions(size if isinstance(size, int) else min(size), options.context, options.grow, options.feather)
+        try:
+            if options.task == "edit":
+                overlay = with_strokes(self.source, self.layer, self.mask, crop)
+            else:
+                overlay = with_patch(self.source, self.layer, self.mask, crop, options.at, options.scale)
+        except ValueError as error:
+            raise SdeditError(f"{self.path}: {error}") from error
+        told = ("invert_mask", "context", "grow", "feather", "at", "scale")
+        recipe = LayerRecipe(region=overlay.crop.box, **self.names, **{name: getattr(options, name) for name in told})  # type: ignore[arg-type]
+        return Guide(
+            crop_guide(self.source, overlay),
+            self.path,
+            self.checksum,
+            crop_mask(overlay),
+            recipe,
+            partial(self._finish, overlay),
+            tuple(self._notes(overlay)),
+        )
+
+    def _finish(self, overlay: Overlay, painted: Image.Image, suffix: str) -> tuple[Image.Image, dict[str, Any]]:
+        from sdedit.pipelines.inpaint import blend
+
+        lossless = {"lossless": True} if suffix == ".webp" else {}
+        return blend(self.source, overlay, painted, self.options.feather), {**self.source.metadata(), **lossless}
+
+    def _notes(self, overlay: Overlay) -> Iterator[str]:
+        crop = overlay.crop
+        left, top, right, bottom = crop.box
+        if self.source.note:
+            yield self.source.note
+        if (overlay.mask == 1).all():
+            yield "the mask is white everywhere: this does what sdedit paint does"
+        yield (
+            f"{self.path}: region {right - left}x{bottom - top} px at {left},{top} of "
+            f"{self.source.size[0]}x{self.source.size[1]}"
+        )
+        if crop.scale > 1.5:
+            yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the image round it"
+        if self.output is not None and self.output.suffix.lower() in _LOSSY:
+            yield f"{self.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
 
 
-def run_edit_job(job: EditJob, say: Callable[[str], object], show_progress: bool) -> Iterator[RetouchedFile]:
-    """Edit or composite, once for each variant, and write the images.
+class Layers:
+    """Finds and reads what is laid over each image of a job: one file for all, or a folder of them by name."""
 
-    Args:
-        job: the options.
-        say: takes lines about what is done.
-        show_progress: draw a progress bar on standard error if it is a terminal.
+    def __init__(self, options: LayerOptions) -> None:
+        """Raises SdeditError if a file or folder of layers is not there."""
+        for place in (options.layer, options.mask):
+            if place not in (None, PIPE) and not Path(place).exists():  # type: ignore[arg-type]
+                raise SdeditError(f"there is no file or folder {place}")
+        self.options = options
+        self._names: dict[str, dict[str, list[str]]] = {}
 
-    Raises:
-        SdeditError: if anything given cannot be used; images already written stay, and each is whole.
-    """
-    inputs = [name for name in (job.picture, job.layer, job.mask) if name is not None]
-    if inputs.count("-") > 1:
-        raise SdeditError("standard input can be one of the pictures only")
-    place = Path("picture.png" if job.picture == "-" else job.picture)
-    default = place.with_name(f"{place.stem}-{'edited' if job.task == 'edit' else 'composite'}.png")
-    outputs = plan_outputs(job.output, default, inputs, _SUFFIXES, job.variants, job.overwrite)
-    animation_path = plan_animation(job.animate, outputs, inputs, job.overwrite)
-    source, layer, mask = _read(job)
-    for output in outputs:
-        _check_format(output, source)
+    def files(self, task: Task) -> list[str]:
+        """The files of strokes or patch, and of the mask if there is one, that belong to a task's image.
 
-    # Slow imports last: everything above fails fast.
-    from tqdm import tqdm
+        Raises:
+            SdeditError: if there is none of its name, or more than one.
+        """
+        layer, mask = self.options.layer, self.options.mask
+        return [self._beside(place, task) for place in (layer, mask) if place is not None]
 
-    from sdedit.diffusion.reverse_sde import Step
-    from sdedit.io.recipe import save_image
-    from sdedit.pipelines.animation import Animation
-    from sdedit.pipelines.inpaint import crop_guide, inpaint_crop
-    from sdedit.pipelines.overlay import CropOptions
+    def open(self, task: Task) -> LayeredImage:
+        """A task's image with its layers.
 
-    model = job.model.load(show_progress)
-    try:
-        t0 = start_time(model, job.t0, job.sigma)
-        overlay = _alter(job, source, layer, mask, CropOptions(model.native_size, job.size, job.context, job.grow))
-    except ValueError as error:
-        raise SdeditError(str(error)) from error
-    seed = secrets.randbelow(2**32) if job.seed is None else job.seed
-    for line in _summary(job, model, source, overlay, t0, seed):
-        say(line)
-    evaluations = job.sampling.steps * job.repeats
-    with tqdm(
-        total=evaluations * job.variants, unit="step", leave=False, disable=None if show_progress else True
-    ) as bar:
-        for variant, output in enumerate(outputs):
-            animation = None
-            if animation_path and variant == 0:
-                animation = Animation(crop_guide(overlay), evaluations, job.animate_every, job.animate_state)
+        Raises:
+            SdeditError: if a file is missing or no whole image, or the output's format cannot hold the image.
+        """
+        layer_file, *mask_file = self.files(task)
+        if [task.path, layer_file, *mask_file].count(PIPE) > 1:
+            raise SdeditError("standard input can be one of the images only")
+        image_data, layer_data, *mask_data = map(_read, (task.path, layer_file, *mask_file))
+        source = open_source(*image_data)
+        _check_format(task.output, source)
+        layer = open_layer(*layer_data)
+        names = {"layer": Path(layer_file).name, "layer_checksum": _checksum(layer_data)}
+        mask = None
+        if mask_data:
+            mask = mask_values(open_image(*mask_data[0], background="black"))
+            mask = 1 - mask if self.options.invert_mask else mask
+            names |= {"mask": Path(mask_file[0]).name, "mask_checksum": _checksum(mask_data[0])}
+        return LayeredImage(task.path, _checksum(image_data), source, layer, mask, names, self.options, task.output)
 
-            def on_step(step: Step, animation: Animation | None = animation) -> None:
-                bar.update()
-                if animation:
-                    animation.add(step)
-
-            image, painted = inpaint_crop(
-                model, overlay, t0, job.sampling, seed + variant, job.repeats, job.feather, on_step
+    def _beside(self, place: str, task: Task) -> str:
+        if place == PIPE or not Path(place).is_dir():
+            return place
+        relative = PurePath(task.relative or Path(task.path).name)
+        exact = Path(place, relative)
+        if exact.is_file():
+            return str(exact)
+        folder = exact.parent
+        if str(folder) not in self._names:
+            by_stem: dict[str, list[str]] = {}
+            for file in sorted(folder.iterdir()) if folder.is_dir() else []:
+                if not file.name.startswith(".") and file.is_file():
+                    by_stem.setdefault(file.stem, []).append(str(file))
+            self._names[str(folder)] = by_stem
+        found = self._names[str(folder)].get(relative.stem, [])
+        if len(found) != 1:
+            many = f"more than one, {' and '.join(found)}" if found else "none"
+            raise SdeditError(
+                f"{task.path} wants one image called {relative.with_suffix('')} in {place}; there is {many}"
             )
-            recipe = _recipe(job, model, overlay, t0, seed + variant)
-            suffix = ".png" if output is None else output.suffix.lower()
-            metadata = {**source.metadata(), **({"lossless": True} if suffix == ".webp" else {})}
-            write_output(output, partial(save_image, image, suffix=suffix, recipe=recipe, **metadata))
-            if animation_path and animation:
-                animation.write(animation_path, painted)
-            yield RetouchedFile(str(output or "-"), recipe.to_dict())
+        return found[0]
 
 
-def _read(job: EditJob) -> tuple[SourceImage, Image.Image, np.ndarray | None]:
-    from sdedit.io.images import open_image
-    from sdedit.io.source_image import open_layer, open_source
-    from sdedit.pipelines.mask import mask_values
+class Reader:
+    """Reads the guides of a job, with their layers where there are any."""
 
-    source = open_source(*open_input(job.picture))
-    layer = open_layer(*open_input(job.layer))
-    if job.mask is None:
-        return source, layer, None
-    mask = mask_values(open_image(*open_input(job.mask), background="black"))
-    return source, layer, 1 - mask if job.invert_mask else mask
+    def __init__(self, background: str, layers: LayerOptions | None) -> None:
+        self.background = background
+        self.layers = None if layers is None else Layers(layers)
+
+    def open(self, task: Task) -> Guide | LayeredImage:
+        """The files of a task's guide, read before a model is needed; `at` gives the guide at a size.
+
+        Raises:
+            SdeditError: if a file is no whole image.
+        """
+        return read_guide(task.path, self.background) if self.layers is None else self.layers.open(task)
+
+    def read(self, task: Task, size: int | tuple[int, int]) -> Guide:
+        """The guide at the size it is painted at.
+
+        Raises:
+            SdeditError: if a file is no whole image, or cannot be painted at that size.
+        """
+        if self.layers is None:
+            return read_guide(task.path, self.background, size)
+        return self.layers.open(task).at(size)
+
+
+def _read(path: str) -> tuple[io.BytesIO, str]:
+    stream, name = open_input(path)
+    return io.BytesIO(stream.read()), name
+
+
+def _checksum(opened: tuple[io.BytesIO, str]) -> str:
+    return hashlib.sha256(opened[0].getbuffer()).hexdigest()
 
 
 def _check_format(output: Path | None, source: SourceImage) -> None:
-    if output is None or not source.has_alpha:
-        return
-    suffix = output.suffix.lower()
-    if suffix in (*_LOSSY, ".bmp"):
+    if output is not None and source.has_alpha and output.suffix.lower() in _OPAQUE:
         raise SdeditError(f"cannot write {output}: {source.name} has transparency; name a .png, .webp or .tiff file")
-
-
-def _alter(
-    job: EditJob, source: SourceImage, layer: Image.Image, mask: np.ndarray | None, options: CropOptions
-) -> Overlay:
-    from sdedit.pipelines.overlay import with_patch, with_strokes
-
-    if job.task == "edit":
-        return with_strokes(source, layer, mask, options)
-    return with_patch(source, layer, mask, options, job.at, job.scale)
-
-
-def _summary(
-    job: EditJob, model: ScoreModel, source: SourceImage, overlay: Overlay, t0: float, seed: int
-) -> Iterator[str]:
-    for note in model.notes:
-        yield f"{model.name}: {note}"
-    if source.note:
-        yield source.note
-    crop = overlay.crop
-    left, top, right, bottom = crop.box
-    if (overlay.mask == 1).all():
-        yield "the mask is white everywhere: this does what sdedit paint does"
-    seeds = f"seed {seed}" if job.variants == 1 else f"seeds {seed} to {seed + job.variants - 1}"
-    yield (
-        f"{model.name}: region {right - left}x{bottom - top} px at {left},{top} of {source.size[0]}x{source.size[1]}, "
-        f"painted at {crop.size[0]}x{crop.size[1]} px, t0 {t0:.4g}, sigma(t0) {model.schedule.sigma(t0):.4g}, "
-        f"{job.sampling}, {seeds}"
-    )
-    if crop.scale > 1.5:
-        yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the picture round it"
-    if job.output and Path(job.output).suffix.lower() in _LOSSY:
-        yield f"{job.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
-
-
-def _recipe(job: EditJob, model: ScoreModel, overlay: Overlay, t0: float, seed: int) -> Any:
-    from sdedit.diffusion.device import precision_name
-    from sdedit.io.recipe import RetouchRecipe, package_version
-
-    return RetouchRecipe(
-        version=package_version(),
-        model=model.name,
-        checksum=model.checksum,
-        guide=Path(job.picture).name,
-        width=overlay.crop.size[0],
-        height=overlay.crop.size[1],
-        t0=t0,
-        sigma=model.schedule.sigma(t0),
-        **asdict(job.sampling),
-        repeats=job.repeats,
-        seed=seed,
-        precision=precision_name(model.dtype),
-        sigma_max=model.schedule.sigma_max,
-        raw_weights=job.model.raw_weights,
-        task=job.task,
-        layer=Path(job.layer).name,
-        mask="" if job.mask is None else Path(job.mask).name,
-        invert_mask=job.invert_mask,
-        region=overlay.crop.box,
-        context=job.context,
-        grow=job.grow,
-        feather=job.feather,
-        at=job.at,
-        scale=job.scale if job.task == "composite" else None,
-    )

@@ -50,7 +50,11 @@ def describe(
         show_progress=True,
     )
     config = model.network.config
-    pyramids = f"input {config.input_pyramid}, output {config.output_pyramid}"
+    if (config.input_pyramid, config.output_pyramid) == ("none", "none"):
+        heads = f"{config.head_channels} channels each" if config.head_channels else str(config.heads)
+        network = {"resampling": config.resampling, "attention heads": heads}
+    else:
+        network = {"pyramids": f"input {config.input_pyramid}, output {config.output_pyramid}"}
     facts = {
         "model": model.name,
         **{key: value for key, value in model.card.items() if key not in ("name", CALIBRATION)},
@@ -59,12 +63,13 @@ def describe(
         "sigma": f"{model.schedule.sigma_min:g} to {model.schedule.sigma_max:g}",
         "sigma(0.5)": f"{model.schedule.sigma(0.5):.4g}",
         "preconditioning": model.preconditioning.kind,
+        **_training_facts(model),
         "parameters": count_parameters(model.network.state_dict()),
         "channels": ", ".join(map(str, config.channels)),
         "blocks": ", ".join(map(str, config.blocks)),
         "attention": ", ".join(f"level {level}" for level in config.attention_levels) or "middle only",
         "noise embedding": config.embedding,
-        "pyramids": pyramids,
+        **network,
         "checksum": model.checksum,
     }
     if CALIBRATION in model.card:
@@ -72,6 +77,17 @@ def describe(
     if model.notes:
         facts["assumed"] = "; ".join(model.notes)
     return facts
+
+
+def _training_facts(model: ScoreModel) -> dict[str, Any]:
+    """What a variance-preserving model was trained to tell, at which levels."""
+    from sdedit.diffusion.preconditioning import VPPreconditioning
+
+    preconditioning = model.preconditioning
+    if not isinstance(preconditioning, VPPreconditioning):
+        return {}
+    schedule = preconditioning.schedule
+    return {"schedule": f"{schedule.betas}, {schedule.timesteps} levels", "prediction": preconditioning.prediction}
 
 
 def list_models() -> list[dict[str, Any]]:

@@ -5,11 +5,12 @@ from __future__ import annotations
 import os
 import secrets
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from sdedit.checkpoints.models import BUILT_IN
+from sdedit.diffusion.samplers import NO_CHOICE, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import IMAGE_SUFFIXES
 from sdedit.io.outputs import plan_outputs
@@ -20,12 +21,19 @@ if TYPE_CHECKING:
 MOST_VARIANTS = 10_000
 MOST_PASSES = 12
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
+DEFAULT_T0 = {"paint": 0.5, "edit": 0.45, "composite": 0.35}
+ENDINGS = {"paint": "painted", "edit": "edited", "composite": "composite"}  # of the names of files, by task
 _OUTPUT_SUFFIXES = IMAGE_SUFFIXES - {".gif"}
 
 
 @dataclass(frozen=True)
 class ModelOptions:
-    """The arguments of `sdedit.load_model`, kept until the model is needed: loading takes seconds."""
+    """The arguments of `sdedit.load_model`, kept until the model is needed: loading takes seconds.
+
+    Attributes:
+        tune_allocator: let this process keep freed memory, as a command's own may: faster on a CPU, and process-wide.
+        loaded: a model to use instead of loading one.
+    """
 
     source: str = BUILT_IN
     device: str = "auto"
@@ -34,70 +42,119 @@ class ModelOptions:
     raw_weights: bool = False
     sigma_max: float | None = None
     offline: bool = False
+    tune_allocator: bool = False
+    loaded: ScoreModel | None = None
 
-    def load(self, show_progress: bool) -> ScoreModel:
-        """The model, for a process that is a command's own: it keeps the memory that it frees.
+    def load(self, show_progress: bool, **known: Any) -> ScoreModel:
+        """The model.
+
+        Args:
+            show_progress: draw a bar on standard error while downloading.
+            known: fields of `Assumptions`, what the user knows better than the guesses about the file.
 
         Raises:
             SdeditError: if there is no such model or device.
         """
+        from sdedit.checkpoints.formats.assumptions import Assumptions
         from sdedit.checkpoints.load import load_model
         from sdedit.diffusion.device import tune_allocator
 
-        options = asdict(self)
-        tune_allocator()
-        return load_model(options.pop("source"), **options, show_progress=show_progress)
+        if self.tune_allocator:
+            tune_allocator()
+        if self.loaded is not None:
+            return self.loaded
+        return load_model(
+            self.source,
+            self.device,
+            self.precision,
+            compile=self.compile,
+            raw_weights=self.raw_weights,
+            sigma_max=self.sigma_max,
+            offline=self.offline,
+            show_progress=show_progress,
+            assumptions=Assumptions(**known),
+        )
 
 
-DEFAULT_MODEL = ModelOptions()
+@dataclass(frozen=True)
+class LayerOptions:
+    """What is laid over the images of an edit or a composite.
+
+    Attributes:
+        task: "edit" or "composite".
+        layer: file of the strokes or the patch, or a folder of them by the images' names; "-" for standard input.
+        mask: file or folder of masks; None to find them.
+        invert_mask: black may change and white is kept.
+        context, grow, feather: as in `sdedit.pipelines.crop.CropOptions`.
+        at, scale: of a patch.
+    """
+
+    task: str
+    layer: str
+    mask: str | None = None
+    invert_mask: bool = False
+    context: float = 0.5
+    grow: float | None = None
+    feather: float | None = None
+    at: tuple[int, int] | None = None
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class AnimationOptions:
+    """The animation to write of a single guide: a frame every so many evaluations of "x" or "D"."""
+
+    file: str
+    every: int | None = None
+    state: str = "x"
 
 
 @dataclass(frozen=True)
 class PaintOptions:
-    """The options of `sdedit paint`, by the same names; None leaves the choice to the model or the device.
+    """What is asked of a job that paints, edits or composites; None leaves the choice to the model or the device.
 
     Attributes:
         t0: start time; (low, high) lets the model choose between the two, for a single guide.
-        animate: the animation to write of a single guide, a frame every `animate_every` evaluations of "x" or "D".
-        model: what `sdedit.load_model` takes, or a model it returned; `device` to `offline` are for the former.
+        sigma: the same as a noise level.
+        model: which model, and where it runs.
+        sampling: how the reverse SDE is solved.
+        repeats: K of Algorithm 2.
+        variants: images for each guide, with seeds one apart.
+        seed: of the noise; None draws one.
+        size: shorter side in pixels or (width, height); of an edit the shorter side of its region in the model.
         passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
+        background: colour under the transparent parts of a guide.
         batch: most guides that go through the network at once; None is 8 for a folder and 1 for a single guide.
+        layers: what is laid over each guide; None for painting the guides themselves.
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.batch.listing`).
         skip_existing: leave every image alone that is there, whatever its recipe.
-        overwrite: paint every image again, whatever its recipe.
-        tune_allocator: let this process keep freed memory, as the command does: faster on a CPU, and process-wide.
-        shard: (i, n), paint only the i-th of n shares of a folder; i counts from 0, and n means the same as 0.
+        overwrite: make every image again, whatever its recipe.
+        shard: (i, n), only the i-th of n shares of a folder; i counts from 0, and n means the same as 0.
+        animation: of a single guide.
     """
 
     t0: float | tuple[float, float] | None = None
     sigma: float | None = None
-    model: str | Path | ScoreModel = BUILT_IN
-    quality: str | None = None
-    steps: int | None = None
-    sampler: str | None = None
-    grid: str | None = None
+    model: ModelOptions = field(default_factory=ModelOptions)
+    sampling: SamplingChoice = NO_CHOICE
     repeats: int = 1
     variants: int = 1
     seed: int | None = None
     size: int | tuple[int, int] | None = None
     passes: int | None = None
     background: str = "white"
-    device: str = "auto"
-    precision: str = "auto"
-    compile: bool = False
-    raw_weights: bool = False
-    sigma_max: float | None = None
-    offline: bool = False
     batch: int | None = None
+    layers: LayerOptions | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
     overwrite: bool = False
     skip_existing: bool = False
     shard: tuple[int, int] | None = None
-    tune_allocator: bool = False
-    animate: str | None = None
-    animate_every: int | None = None
-    animate_state: str = "x"
+    animation: AnimationOptions | None = None
+
+    @property
+    def task(self) -> str:
+        return "paint" if self.layers is None else self.layers.task
 
     def check(self) -> None:
         """Refuse what can be refused without a model.
@@ -109,8 +166,9 @@ class PaintOptions:
             raise SdeditError("t0 and sigma say the same thing; give one of them")
         if self.overwrite and self.skip_existing:
             raise SdeditError("overwrite and skip-existing contradict each other; give one of them")
+        if self.layers is not None and self.layers.invert_mask and self.layers.mask is None:
+            raise SdeditError("invert-mask needs a mask")
         for name, value, most in (
-            ("steps", 1 if self.steps is None else self.steps, None),
             ("repeats", self.repeats, None),
             ("variants", self.variants, MOST_VARIANTS),
             ("passes", 1 if self.passes is None else self.passes, MOST_PASSES),
@@ -118,6 +176,10 @@ class PaintOptions:
         ):
             if value < 1 or (most is not None and value > most):
                 raise SdeditError(f"{name} must be at least 1{f' and at most {most}' if most else ''}, not {value}")
+        try:
+            self.sampling.check()
+        except ValueError as error:
+            raise SdeditError(str(error)) from error
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
             raise SdeditError(f"seed must lie in [0, {MOST_SEED}], not {self.seed}")
         if self.shard is not None and not 0 <= self.shard[0] <= self.shard[1] > 0:
@@ -146,7 +208,7 @@ def output_folder(guides: Sequence[str], output: str | None, options: PaintOptio
     Raises:
         SdeditError: if none is named, or something is asked for that only one guide can have.
     """
-    if options.animate is not None:
+    if options.animation is not None:
         raise SdeditError("--animate shows a single guide; leave it out for several")
     if output is None or output == "-" or "-" in guides:
         named = "several guides" if len(guides) != 1 else f"the folder {guides[0]}"
@@ -155,19 +217,21 @@ def output_folder(guides: Sequence[str], output: str | None, options: PaintOptio
 
 
 def output_files(guide: str, output: str | None, options: PaintOptions) -> list[Path | None]:
-    """The files to write, None standing for standard output.
+    """The files to write for one guide, None standing for standard output.
 
     Raises:
         SdeditError: if any of them cannot or must not be written.
     """
     source = Path("guide.png" if guide == "-" else guide)
+    layers = options.layers
+    inputs = [guide] if layers is None else [guide, layers.layer, *([layers.mask] if layers.mask else [])]
     return plan_outputs(
         output,
-        source.with_name(f"{source.stem}-painted.png"),
-        [guide],
+        source.with_name(f"{source.stem}-{ENDINGS[options.task]}.png"),
+        inputs,
         _OUTPUT_SUFFIXES,
         options.variants,
         options.overwrite,
         options.skip_existing,
-        name_in_folder=f"{source.stem}.png",
+        name_in_folder=f"{source.stem}.png" if layers is None else None,
     )

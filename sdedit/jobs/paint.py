@@ -1,60 +1,162 @@
-"""Painting as the command line asks for it: one guide or many."""
+"""Painting, editing and compositing as the command line asks for it: one guide or many."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from sdedit.checkpoints.models import BUILT_IN
+from sdedit.diffusion.samplers import SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.outputs import plan_animation
 from sdedit.jobs.batch.folder import paint_folder
 from sdedit.jobs.batch.listing import read_list
-from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
-from sdedit.jobs.settings import load_job_model
+from sdedit.jobs.console import SILENT, Console
+from sdedit.jobs.options import (
+    ModelOptions,
+    PaintOptions,
+    draw_seed,
+    is_one_guide,
+    output_files,
+    output_folder,
+)
 from sdedit.jobs.tasks import PaintedFile, Tally, Task
+
+if TYPE_CHECKING:
+    from PIL import Image
+
+    from sdedit.diffusion.reverse_sde import Step
+    from sdedit.diffusion.samplers import Sampling
+    from sdedit.diffusion.score_model import ScoreModel
+    from sdedit.jobs.batch.engine import Engine
+    from sdedit.jobs.edit import LayeredImage
+    from sdedit.jobs.guides import Finish, Guide
 
 
 def run_paint_job(
-    guides: Sequence[str],
-    list_file: str | None,
-    output: str | None,
-    options: PaintOptions,
-    say: Callable[[str], object],
-    quiet: bool,
+    guides: Sequence[str], list_file: str | None, output: str | None, options: PaintOptions, console: Console
 ) -> Generator[PaintedFile, None, None]:
-    """Paint what is asked for; at the end, list what failed.
+    """Make what is asked for; at the end, list what failed.
 
     Args:
         guides: files, folders, or one "-" for an image on standard input.
         list_file: a file of more of them, "-" for standard input.
         output: where to; for several guides or a folder, a folder.
         options: how.
-        say: takes lines about what is done and what failed.
-        quiet: tell only what failed.
+        console: says what is done and what failed.
 
     Raises:
         SdeditError: if anything given cannot be used, or the only guide cannot be painted.
         SomeFailedError: if some of many guides could not be painted.
     """
-    log, show = (None, False) if quiet else (say, True)
     if is_one_guide(guides, list_file, options):
-        yield from paint_guide(guides[0], output, options, log, show)
+        yield from paint_guide(guides[0], output, options, console)
         return
     folder = output_folder(guides, output, options)
     tally = Tally()
-    for result in paint_folder(guides, read_list(list_file), folder, options, log, show):
+    for result in paint_folder(guides, read_list(list_file), folder, options, console):
         tally.add(result)
         yield result
-    if log:
-        log(tally.summary())
-    tally.raise_for_failures(folder, say)
+    console.log(tally.summary())
+    for line in tally.failures():
+        console.warn(f"  {line}")
+    tally.raise_for_failures(folder)
 
 
-def paint_guide(
-    guide: str, output: str | None, options: PaintOptions, say: Callable[[str], object] | None, show_progress: bool
+def paint_files(
+    inputs: str | Path | Sequence[str | Path],
+    output: str | Path,
+    *,
+    t0: float | None = None,
+    sigma: float | None = None,
+    model: str | Path | ScoreModel = BUILT_IN,
+    sampling: Sampling | str | None = None,
+    seed: int | None = None,
+    variants: int = 1,
+    repeats: int = 1,
+    size: int | tuple[int, int] | None = None,
+    passes: int | None = None,
+    background: str = "white",
+    batch: int | None = None,
+    include: Sequence[str] = (),
+    exclude: Sequence[str] = (),
+    overwrite: bool = False,
+    skip_existing: bool = False,
+    shard: tuple[int, int] | None = None,
+    device: str = "auto",
+    precision: str = "auto",
+    offline: bool = False,
+    tune_allocator: bool = False,
 ) -> Iterator[PaintedFile]:
-    """Paint a guide file, once for each variant, and write the images.
+    """Paint folders and files of guides into a folder: what `sdedit paint FOLDER -o OUT` does, as an iterator.
+
+    Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Images that are done are
+    skipped; a bad guide gives a result with an error, and the others go on.
+
+    Args:
+        inputs: folders and image files.
+        output: folder to write to; it is made if need be.
+        t0: start time in (0, 1]; None is 0.5.
+        sigma: the same as a noise level, instead of t0.
+        model: a name, a checkpoint file or folder, "hf:owner/name", or a model that `sdedit.load_model` returned.
+        sampling: as in `sdedit.paint`.
+        seed: of the folder, which each image derives its own from; None draws one and keeps it in the folder.
+        variants: images for each guide.
+        repeats, size, passes: as in `sdedit.paint`.
+        background: colour under the transparent parts of a guide, as Pillow names it.
+        batch: most guides that go through the network at once; None is 8.
+        include, exclude: patterns of names, such as "*.png" or "night/*".
+        overwrite: paint every image again.
+        skip_existing: leave every image alone that is there, whatever its recipe.
+        shard: (i, n), only the i-th of n shares; i counts from 0.
+        device, precision, offline: as in `sdedit.load_model`, for a model that is loaded here.
+        tune_allocator: let this process keep freed memory, as the command does: faster on a CPU, and process-wide.
+
+    Returns:
+        One result for each image, in the order of painting. Nothing is painted before the first is asked for.
+
+    Raises:
+        SdeditError: if an option cannot be used, there are no guides, or the folder cannot be written.
+    """
+    given = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
+    named = isinstance(model, (str, Path))
+    try:
+        choice = SamplingChoice.of(sampling)
+    except ValueError as error:
+        raise SdeditError(str(error)) from error
+    options = PaintOptions(
+        t0=t0,
+        sigma=sigma,
+        model=ModelOptions(
+            source=str(model) if named else BUILT_IN,
+            device=device,
+            precision=precision,
+            offline=offline,
+            tune_allocator=tune_allocator,
+            loaded=None if named else model,  # type: ignore[arg-type]
+        ),
+        sampling=choice,
+        repeats=repeats,
+        variants=variants,
+        seed=seed,
+        size=size,
+        passes=passes,
+        background=background,
+        batch=batch,
+        include=tuple(include),
+        exclude=tuple(exclude),
+        overwrite=overwrite,
+        skip_existing=skip_existing,
+        shard=shard,
+    )
+    return paint_folder(given, [], Path(output), options, SILENT)
+
+
+def paint_guide(guide: str, output: str | None, options: PaintOptions, console: Console) -> Iterator[PaintedFile]:
+    """Paint a guide file, or edit an image, once for each variant, and write the images.
 
     Variants go through the network one by one unless a batch is asked for, so that each is bit for bit what a run of
     its own gives.
@@ -63,68 +165,90 @@ def paint_guide(
         guide: the file; "-" for standard input.
         output: file to write, or a folder to write it in; "-" for standard output, None for a file beside the guide.
         options: how.
-        say: takes lines about what is done; None for silence.
-        show_progress: draw a progress bar on standard error if it is a terminal.
+        console: says what is done.
 
     Raises:
         SdeditError: if anything given cannot be used; images already written stay, and each is whole.
     """
     options.check()
     files = output_files(guide, output, options)
-    animation_path = plan_animation(options.animate, files, [guide], options.overwrite)
+    animation = options.animation
+    film_file = plan_animation(animation.file if animation else None, files, [guide], options.overwrite)
     there = {file for file in files if file is not None and options.skip_existing and file.exists()}
     yield from (PaintedFile(guide, str(file), "skipped") for file in files if file in there)
     if there == set(files):
         return
+    seed = draw_seed() if options.seed is None else options.seed
+    tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
+    # Slow imports where they are needed, so that everything above fails fast.
+    from sdedit.jobs.batch.batches import Window, make_batches
+    from sdedit.jobs.edit import Reader
 
-    from sdedit.jobs.batch.batches import Window, make_batches, read_guide
+    reader = Reader(options.background, options.layers)
+    opened = reader.open(tasks[0])
 
-    opened = read_guide(guide, options.background)
-
-    # Slow imports last: everything above fails fast.
-    from tqdm import tqdm
-
-    from sdedit.diffusion.reverse_sde import Step
     from sdedit.jobs.batch.engine import load_engine
     from sdedit.pipelines.animation import Animation
 
     if isinstance(options.t0, tuple):
-        from sdedit.io.tensors import to_tensor
-        from sdedit.pipelines.auto_t0 import suggest_t0
-
-        known = load_job_model(options, options.device, show_progress)
-        guide_alone = to_tensor(opened.at(options.size or known.native_size).image)
-        options = replace(options, model=known, t0=suggest_t0(known, guide_alone, *options.t0).t0)
-    engine = load_engine(options, options.device, say, show_progress)
-    settings, model = engine.settings, engine.model
-    fitted = opened.at(settings.size)
-    animation = None
-    if animation_path is not None:
-        animation = Animation(fitted.image, engine.evaluations, options.animate_every, options.animate_state)
-    seed = draw_seed() if options.seed is None else options.seed
-    tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
-    batches = make_batches([(task, fitted) for task in tasks], set(tasks), model.size_multiple, options.batch or 1)
-    if say:
-        (width, height), original = fitted.image.size, opened.image.size
-        resized = "" if original == (width, height) else f" (guide {original[0]}x{original[1]})"
-        seeds = f"seed {seed}" if options.variants == 1 else f"seeds {seed} to {seed + options.variants - 1}"
-        say(
-            f"{model.name}: {width}x{height} px{resized}, t0 {settings.t0:.4g}, sigma(t0) {settings.sigma:.4g}, "
-            f"{settings.sampling}, {seeds}"
-        )
-    total, hidden = engine.evaluations * len(batches), None if show_progress else True
-    with tqdm(total=total, unit="step", leave=False, disable=hidden) as bar:
+        options = _with_suggested_t0(options, opened, console)
+    engine = load_engine(options, console, reader)
+    fitted = opened.at(engine.settings.size)
+    for note in fitted.notes:
+        console.log(note)
+    console.log(_summary(engine, fitted, seed, options.variants))
+    film = None
+    if film_file is not None and animation is not None:
+        film = Animation(fitted.image, engine.evaluations, animation.every, animation.state)
+    shown: list[Image.Image] = []  # of an edit, where what is kept has been put back into the last D
+    if film is not None and fitted.finish is not None:
+        fitted = replace(fitted, finish=_remembering(fitted.finish, shown))
+    entries = [(task, fitted) for task in tasks]
+    batches = make_batches(entries, set(tasks), engine.model.size_multiple, options.batch or 1)
+    with console.bar(engine.evaluations * len(batches), "step") as bar:
 
         def on_step(step: Step) -> None:
-            if animation:
-                animation.add(step)
+            if film is not None:
+                film.add(step)
             bar.update()
 
-        results = engine.paint([Window(batches)], None, say or (lambda line: None), on_step)
-        with closing(results):
+        with closing(engine.paint([Window(batches)], None, console, on_step)) as results:
             for result in results:
                 if result.error:
                     raise SdeditError(result.error)
                 yield result
-    if animation_path and animation:
-        animation.write(animation_path)
+    if film is not None and film_file is not None:
+        film.write(film_file, shown[0] if shown else None)
+
+
+def _remembering(finish: Finish, images: list[Image.Image]) -> Finish:
+    """The same function, which keeps what it was given."""
+
+    def keep(painted: Image.Image, suffix: str) -> tuple[Image.Image, dict[str, Any]]:
+        images.append(painted)
+        return finish(painted, suffix)
+
+    return keep
+
+
+def _with_suggested_t0(options: PaintOptions, opened: Guide | LayeredImage, console: Console) -> PaintOptions:
+    """The options with the model loaded and the t0 it suggests for a guide."""
+    from sdedit.io.tensors import to_tensor
+    from sdedit.pipelines.auto_t0 import suggest_t0
+
+    assert isinstance(options.t0, tuple)
+    model = options.model.load(console.bars)
+    guide = to_tensor(opened.at(options.size or model.native_size).image)
+    loaded = replace(options.model, loaded=model)
+    return replace(options, model=loaded, t0=suggest_t0(model, guide, *options.t0))
+
+
+def _summary(engine: Engine, guide: Guide, seed: int, variants: int) -> str:
+    """What is about to be painted, in a line."""
+    settings, (width, height) = engine.settings, guide.image.size
+    resized = f" (guide {guide.original[0]}x{guide.original[1]})" if guide.original else ""
+    seeds = f"seed {seed}" if variants == 1 else f"seeds {seed} to {seed + variants - 1}"
+    return (
+        f"{engine.model.name}: {width}x{height} px{resized}, t0 {settings.t0:.4g}, sigma(t0) {settings.sigma:.4g}, "
+        f"{settings.sampling}, {seeds}"
+    )

@@ -1,16 +1,21 @@
-"""Painting an image again from the recipe it carries."""
+"""Making an image again from the recipe it carries."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+import hashlib
+from collections.abc import Generator, Iterable, Iterator
 from pathlib import Path
 
+from sdedit.diffusion.samplers import SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.recipe import Recipe, read_recipe
-from sdedit.jobs.batch.batches import Batch, Guide, Window, read_guide
+from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.engine import load_engine
 from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
-from sdedit.jobs.options import PaintOptions, output_files
+from sdedit.jobs.console import SILENT, Console
+from sdedit.jobs.edit import Reader
+from sdedit.jobs.guides import Guide
+from sdedit.jobs.options import LayerOptions, ModelOptions, PaintOptions, output_files
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _MOST_TOGETHER = 4096  # a batch beyond this is no recipe of ours
@@ -19,82 +24,123 @@ _MOST_TOGETHER = 4096  # a batch beyond this is no recipe of ours
 def replay_image(
     image: Path,
     guide: str | None,
+    layer: str | None,
+    mask: str | None,
     output: str | None,
     model: str | None,
     device: str | None,
     offline: bool,
     overwrite: bool,
-    say: Callable[[str], object] | None,
-    show_progress: bool,
+    console: Console,
 ) -> Generator[PaintedFile, None, None]:
-    """Paint an image again, bit for bit on the machine that painted it, with as many guides at once as then.
+    """Make an image again, bit for bit on the machine that made it, with as many guides at once as then.
 
     Args:
-        image: a PNG painted by sdedit.
-        guide: its guide, or another one to paint by the same recipe; None looks for it beside the image and where the
-            ledger of the image's folder says it was.
-        output: file or folder to write; None for PICTURE-replayed.png.
+        image: a PNG written by sdedit.
+        guide: its guide, or the image that was changed; another one is treated by the same recipe. None looks for it
+            beside the image and where the ledger of the image's folder says it was.
+        layer: the strokes or the patch; None looks for it beside the image and the guide.
+        mask: likewise; None also where none was given.
+        output: file or folder to write; None for IMAGE-replayed.png.
         model: None for what the recipe names.
-        device: None for the kind of device that painted the image.
+        device: None for the kind of device that made the image.
         offline: use only models that have been downloaded before.
         overwrite: replace output that exists.
-        say: takes lines about what is done; None for silence.
-        show_progress: draw a progress bar on standard error if it is a terminal.
+        console: says what is done.
 
     Raises:
-        SdeditError: if the image has no recipe, or its guide, its model or its device are not here.
+        SdeditError: if the image has no recipe, or its guide, its layers, its model or its device are not here.
     """
     recipe = load_recipe(image)
-    path, opened = _find_guide(image, recipe) if guide is None else (guide, read_guide(guide, recipe.background))
+    guide = guide or _find(image, recipe, "guide", recipe.guide, recipe.guide_checksum, _guide_places(image, recipe))
+    layers = _layer_options(image, recipe, guide, layer, mask)
     options = PaintOptions(
         t0=recipe.t0,
-        model=model or recipe.model_source or recipe.model,
-        steps=recipe.steps,
-        sampler=recipe.sampler,
-        grid=recipe.grid,
+        model=ModelOptions(
+            source=model or recipe.model_source or recipe.model,
+            device=device or recipe.device,
+            precision=recipe.precision,
+            raw_weights=recipe.raw_weights,
+            sigma_max=recipe.sigma_max,
+            offline=offline,
+            tune_allocator=True,
+        ),
+        sampling=SamplingChoice(None, recipe.sampler, recipe.steps, recipe.grid),
         repeats=recipe.repeats,
         passes=recipe.passes,
         seed=recipe.seed,
-        size=(recipe.width, recipe.height),
+        size=(recipe.width, recipe.height) if layers is None else min(recipe.width, recipe.height),
         background=recipe.background,
-        device=device or recipe.device,
-        precision=recipe.precision,
-        raw_weights=recipe.raw_weights,
-        sigma_max=recipe.sigma_max,
-        offline=offline,
+        layers=layers,
         overwrite=overwrite,
-        tune_allocator=True,
     )
     options.check()
     target = str(image.with_name(f"{image.stem}-replayed.png")) if output is None else output
-    file = output_files(path, target, options)[0]
+    file = output_files(guide, target, options)[0]
     if file is not None and file.exists() and file.samefile(image):
-        raise SdeditError(f"{file} is the picture itself; name another output")
+        raise SdeditError(f"{file} is the image itself; name another output")
+    task = Task(guide, file, recipe.seed, recipe.folder_seed)
 
-    engine = load_engine(options, options.device, say, show_progress)
+    reader = Reader(options.background, layers)
+    opened = reader.open(task)
+    engine = load_engine(options, console, reader)
     if engine.model.checksum != recipe.checksum:
         raise SdeditError(
-            f"{options.model} is not the model that painted {image}, which was {recipe.model} with the checksum "
+            f"{options.model.source} is not the model that made {image}, which was {recipe.model} with the checksum "
             f"{recipe.checksum[:12]}…; name that one with --model"
         )
-    if say and opened.checksum != recipe.guide_checksum:
-        say(f"{path} is not the guide that {image} was painted from, or has changed since")
-    task = Task(path, file, recipe.seed, recipe.folder_seed)
-    fitted = opened.at((recipe.width, recipe.height))
-    padding = [(Task(path, None, recipe.seed), fitted)] * (recipe.batch - 1)
-    if say:
-        say(
-            f"{engine.model.name}: {recipe.width}x{recipe.height} px, t0 {recipe.t0:.4g}, sigma(t0) "
-            f"{recipe.sigma:.4g}, {engine.settings.sampling}, seed {recipe.seed}, {recipe.batch} at once"
+    fitted = opened.at(engine.settings.size)
+    same = _compare(image, recipe, fitted, console)
+    if same and (fitted.image.size != (recipe.width, recipe.height) or fitted.layers != recipe.layers):
+        raise SdeditError(
+            f"{image} was made with another region than this version of sdedit chooses; it cannot be repeated"
         )
-    from tqdm import tqdm
-
+    console.log(
+        f"{engine.model.name}: {fitted.image.width}x{fitted.image.height} px, t0 {recipe.t0:.4g}, sigma(t0) "
+        f"{recipe.sigma:.4g}, {engine.settings.sampling}, seed {recipe.seed}, {recipe.batch} at once"
+    )
+    padding = [(Task(guide, None, recipe.seed), fitted)] * (recipe.batch - 1)
     window = Window([Batch([(task, fitted), *padding], {task})])
-    with tqdm(total=engine.evaluations, unit="step", leave=False, disable=None if show_progress else True) as bar:
-        for result in engine.paint([window], None, say or (lambda line: None), lambda step: bar.update()):
+    with console.bar(engine.evaluations, "step") as bar:
+        for result in engine.paint([window], None, console, lambda step: bar.update()):
             if result.error:
                 raise SdeditError(result.error)
             yield result
+
+
+def replay(
+    image: str | Path,
+    guide: str | Path | None = None,
+    *,
+    layer: str | Path | None = None,
+    mask: str | Path | None = None,
+    output: str | Path | None = None,
+    model: str | Path | None = None,
+    device: str | None = None,
+    offline: bool = False,
+    overwrite: bool = False,
+) -> PaintedFile:
+    """Make an image again from the recipe it carries: what `sdedit replay` does.
+
+    Args:
+        image: a PNG written by sdedit.
+        guide: its guide, or the image that was edited; None looks for it beside the image.
+        layer: the strokes or the patch; None looks for it.
+        mask: None looks for it.
+        output: file or folder to write; None for IMAGE-replayed.png.
+        model: name or file; None for what the recipe names.
+        device: None for the kind of device that made the image.
+        offline: use only models that have been downloaded before.
+        overwrite: replace output that exists.
+
+    Raises:
+        SdeditError: if the image has no recipe, or its guide, its layers, its model or its device are not here.
+    """
+    guide, layer, mask, output, model = (
+        None if file is None else str(file) for file in (guide, layer, mask, output, model)
+    )
+    (result,) = replay_image(Path(image), guide, layer, mask, output, model, device, offline, overwrite, SILENT)
+    return result
 
 
 def load_recipe(image: Path) -> Recipe:
@@ -117,25 +163,63 @@ def load_recipe(image: Path) -> Recipe:
     return recipe
 
 
-def _find_guide(image: Path, recipe: Recipe) -> tuple[str, Guide]:
-    """The guide with the recipe's checksum: beside the image, or where the ledger says."""
-    places = [image.with_name(recipe.guide)]
+def _layer_options(image: Path, recipe: Recipe, guide: str, layer: str | None, mask: str | None) -> LayerOptions | None:
+    """How the layers of an image were worked in, with the files that are here.
+
+    Raises:
+        SdeditError: if files are named that the image was made without, or one of its own cannot be found.
+    """
+    told = recipe.layers
+    if told is None:
+        if layer is not None or mask is not None:
+            raise SdeditError(f"{image} was painted from its guide alone; leave out the layer and the mask")
+        return None
+    if mask is not None and not told.mask:
+        raise SdeditError(f"{image} was made without a mask of its own, which was found; leave out --mask")
+    places = [image.parent, Path(guide).parent]
+    word = "strokes" if recipe.task == "edit" else "patch"
+    layer = layer or _find(image, recipe, word, told.layer, told.layer_checksum, (p / told.layer for p in places))
+    if told.mask and mask is None:
+        mask = _find(image, recipe, "mask", told.mask, told.mask_checksum, (p / told.mask for p in places))
+    kept = ("invert_mask", "context", "grow", "feather", "at", "scale")
+    return LayerOptions(recipe.task, layer, mask, **{name: getattr(told, name) for name in kept})
+
+
+def _guide_places(image: Path, recipe: Recipe) -> Iterator[Path]:
+    """Where a guide may be: beside the image, and where the ledger says."""
+    yield image.with_name(recipe.guide)
     for folder in image.absolute().parents:
         if (folder / LEDGER_NAME).is_file():
             name = image.absolute().relative_to(folder).as_posix()
-            places += [
-                Path(line["input"])
-                for line in Ledger(folder).new_lines()
-                if line.get("output") == name and isinstance(line.get("input"), str)
-            ]
-            break
+            for line in Ledger(folder).new_lines():
+                if line.get("output") == name and isinstance(line.get("input"), str):
+                    yield Path(line["input"])
+            return
+
+
+def _find(image: Path, recipe: Recipe, word: str, name: str, checksum: str, places: Iterable[Path]) -> str:
+    """The file with a checksum, among the places where it may be."""
     for place in dict.fromkeys(places):
         try:
-            guide = read_guide(str(place), recipe.background)
-        except SdeditError:
+            if hashlib.sha256(place.read_bytes()).hexdigest() == checksum:
+                return str(place)
+        except OSError:
             continue
-        if guide.checksum == recipe.guide_checksum:
-            return str(place), guide
+    option = {"guide": "GUIDE", "strokes": "--strokes FILE", "patch": "--patch FILE", "mask": "--mask FILE"}[word]
+    if word == "guide" and recipe.layers is not None:
+        word = "image"
     raise SdeditError(
-        f"the guide {recipe.guide} that {image} was painted from is not beside it; name it: sdedit replay {image} GUIDE"
+        f"the {word} {name} that {image} was made from is not beside it; name it: sdedit replay {image} {option}"
     )
+
+
+def _compare(image: Path, recipe: Recipe, guide: Guide, console: Console) -> bool:
+    """Say which files are not those the image was made from; whether all are."""
+    pairs = [(guide.path, guide.checksum, recipe.guide_checksum)]
+    if guide.layers is not None and recipe.layers is not None:
+        pairs += [(guide.layers.layer, guide.layers.layer_checksum, recipe.layers.layer_checksum)]
+        pairs += [(guide.layers.mask, guide.layers.mask_checksum, recipe.layers.mask_checksum)]
+    other = [path for path, checksum, then in pairs if checksum != then]
+    for path in other:
+        console.log(f"{path} is not the file that {image} was made from, or has changed since")
+    return not other

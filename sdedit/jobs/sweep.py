@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from sdedit.diffusion.samplers import DEFAULT, Sampling
+from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_atomically, write_table
 from sdedit.io.outputs import plan_outputs
-from sdedit.jobs.options import DEFAULT_MODEL, ModelOptions
+from sdedit.jobs.console import Console
+from sdedit.jobs.options import ModelOptions, draw_seed
+from sdedit.jobs.settings import sampling_for
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -42,14 +43,14 @@ class SweepJob:
     plot: bool = False
     seeds: int = 1
     seed: int | None = None
-    sampling: Sampling = DEFAULT
+    sampling: SamplingChoice = NO_CHOICE
     size: int | tuple[int, int] | None = None
     background: str = "white"
-    model: ModelOptions = DEFAULT_MODEL
+    model: ModelOptions = field(default_factory=ModelOptions)
     overwrite: bool = False
 
 
-def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bool) -> list[Path]:
+def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
     """Paint a guide at each t0 with each seed; write a contact sheet, a table beside it, and a plot if asked.
 
     Returns:
@@ -71,31 +72,29 @@ def run_sweep_job(job: SweepJob, say: Callable[[str], object], show_progress: bo
         _single(job, str(plot_file), sheet_file, ".png")
     guide = open_image(*open_input(job.guide), background=job.background)
 
-    from tqdm import tqdm
-
     from sdedit.diffusion.coarse_to_fine import pass_count, sampling_in_passes
 
-    model = job.model.load(show_progress)
+    model = job.model.load(console.bars)
     try:
         fitted = fit_guide(guide, working_size(guide.size, job.size or model.native_size))
+        passes = pass_count(min(fitted.size), model.native_size)
+        sampling = sampling_in_passes(sampling_for(job.sampling, model, max(job.t0)), passes)
     except ValueError as error:
         raise SdeditError(str(error)) from error
-    passes = pass_count(min(fitted.size), model.native_size)
-    sampling = sampling_in_passes(job.sampling, passes)
-    first = secrets.randbelow(2**32) if job.seed is None else job.seed
+    first = draw_seed() if job.seed is None else job.seed
     seeds = range(first, first + job.seeds)
-    say(
+    console.log(
         f"{model.name}: {fitted.width}x{fitted.height} px, {len(job.t0)} values of t0, "
         f"{sampling}, seed {first}" + (f" to {seeds[-1]}" if job.seeds > 1 else "")
     )
     total = sampling.steps * passes * len(job.t0) * job.seeds
-    with tqdm(total=total, unit="step", leave=False, disable=None if show_progress else True) as bar:
+    with console.bar(total, "step") as bar:
         painted = sweep(model, fitted, job.t0, seeds, sampling, on_step=lambda step: bar.update())
 
     from sdedit.io.contact_sheet import contact_sheet
 
     tiles = [
-        [(fitted, f"guide\nseed {seed}"), *((image, _label(row)) for row, image in painted if row.seed == seed)]
+        [(fitted, f"guide\nseed {seed}"), *((picture, _label(row)) for row, picture in painted if row.seed == seed)]
         for seed in seeds
     ]
     sheet = contact_sheet(tiles)
@@ -128,7 +127,7 @@ def sweep(
     results = []
     for t0 in t0s:
         for seed in seeds:
-            painted = paint(model, given, t0, **asdict(sampling), seed=seed, on_step=on_step).to("cpu")
+            painted = paint(model, given, t0, sampling=sampling, seed=seed, on_step=on_step).to("cpu")
             pair = painted[None], given[None]
             row = SweepRow(t0, model.schedule.sigma(t0), seed, float(l2(*pair)), float(rmse(*pair)))
             results.append((row, to_image(painted)))

@@ -1,9 +1,8 @@
-"""One image of a job: the task, and its result."""
+"""One image of a job: what is to be made, and what became of it."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,21 +14,30 @@ _MOST_LISTED = 50
 
 @dataclass(frozen=True)
 class Task:
-    """One image to paint; `output` None stands for standard output."""
+    """One image to make of a guide.
+
+    Attributes:
+        path: file of the guide, "-" for standard input.
+        output: file to write; None for standard output.
+        seed: of its noise.
+        folder_seed: what the seed was derived from, in a folder.
+        relative: the guide's path within its folder, by which its layers are found.
+    """
 
     path: str
     output: Path | None
     seed: int
     folder_seed: int | None = None
+    relative: str = ""
 
 
 @dataclass(frozen=True)
 class PaintedFile:
-    """The result of one image of a job.
+    """One picture of a job.
 
     Attributes:
         input: file of the guide, "-" for standard input.
-        output: file of the image, "-" for standard output.
+        output: file of the picture, "-" for standard output.
         status: "painted"; "skipped", where it was done before; or "failed".
         recipe: how it was painted, as `Recipe.to_dict` gives it; None where it failed.
         seconds: its share of its batch's time in the network, where it was painted now.
@@ -54,7 +62,7 @@ class PaintedFile:
 
 
 class Tally:
-    """Counts what became of the images of a job, and tells it at the end."""
+    """Counts what became of the pictures of a job, and tells it at the end."""
 
     def __init__(self) -> None:
         self._counts = {"painted": 0, "skipped": 0, "failed": 0}
@@ -69,31 +77,21 @@ class Tally:
         counts = self._counts
         return f"{counts['painted']} painted, {counts['skipped']} done before, {counts['failed']} failed"
 
-    def raise_for_failures(self, output: Path, say: Callable[[str], object]) -> None:
-        """List the failures, if there are any, and raise.
+    def failures(self) -> list[str]:
+        """Why images failed, a line each, at most 50 of them."""
+        failed = self._counts["failed"]
+        more = failed - len(self._failures)
+        return [*self._failures, *([f"and {more} more"] if more else [])]
+
+    def raise_for_failures(self, output: Path) -> None:
+        """Raise if some images could not be made.
 
         Raises:
-            SomeFailedError: if there are.
+            SomeFailedError: if so; it says where they are listed.
         """
         failed = self._counts["failed"]
-        if not failed:
-            return
-        for line in self._failures:
-            say(f"  {line}")
-        if failed > len(self._failures):
-            say(f"  and {failed - len(self._failures)} more")
-        raise SomeFailedError(
-            f"{failed} of {sum(self._counts.values())} could not be painted; they are listed above and in "
-            f"{output / 'sdedit.jsonl'}"
-        )
-
-
-@dataclass(frozen=True)
-class RetouchedFile:
-    """One image that was painted and written, and how."""
-
-    output: str
-    recipe: dict[str, Any]
-
-    def to_json(self) -> str:
-        return json.dumps({"output": self.output, **self.recipe})
+        if failed:
+            raise SomeFailedError(
+                f"{failed} of {sum(self._counts.values())} could not be painted; they are listed above and in "
+                f"{output / 'sdedit.jsonl'}"
+            )

@@ -10,24 +10,24 @@ from itertools import chain
 from pathlib import Path
 
 from sdedit.errors import SdeditError
-from sdedit.jobs.batch.batches import Guide, Window, make_batches
+from sdedit.jobs.batch.batches import Window, make_batches
 from sdedit.jobs.batch.engine import Engine, load_engine
 from sdedit.jobs.batch.folder import BATCH, paint_listing, prepare_folder
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides, read_list
 from sdedit.jobs.batch.ranks import Rank
+from sdedit.jobs.console import Console
+from sdedit.jobs.guides import Guide
 from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _QUIET = 0.25  # seconds a file has to stay as it is before it is read
-_PATIENCE = 3.0  # seconds a file that is no whole image is waited for
+_PATIENCE = 3.0  # seconds a file that is no whole picture is waited for
 _POLL = 200  # milliseconds
-
-Say = Callable[[str], object]
 
 
 def run_watch_job(
-    guides: Sequence[str], list_file: str | None, output: str | None, options: PaintOptions, say: Say, quiet: bool
+    guides: Sequence[str], list_file: str | None, output: str | None, options: PaintOptions, console: Console
 ) -> Generator[PaintedFile, None, None]:
     """Paint what is asked for, and each guide again when it is saved. Never ends by itself.
 
@@ -36,38 +36,34 @@ def run_watch_job(
     Raises:
         SdeditError: if anything given cannot be used or watched.
     """
-    log, show = (None, False) if quiet else (say, True)
     if is_one_guide(guides, list_file, options):
         if guides[0] == "-" or output == "-":
             raise SdeditError("standard input and output cannot be watched; name files")
-        yield from watch_guide(guides[0], output, options, log, show)
+        yield from watch_guide(guides[0], output, options, console)
         return
     folder = output_folder(guides, output, options)
     lines = read_list(list_file)
     if options.shard:
         raise SdeditError("one process watches a folder; leave out --shard")
-    yield from watch_folder(guides, lines, folder, options, log, show)
+    yield from watch_folder(guides, lines, folder, options, console)
 
 
-def watch_guide(
-    guide: str, output: str | None, options: PaintOptions, say: Say | None, show_progress: bool
-) -> Iterator[PaintedFile]:
+def watch_guide(guide: str, output: str | None, options: PaintOptions, console: Console) -> Iterator[PaintedFile]:
     """Paint a guide now, and again each time it is saved, over its image; the seed stays the same.
 
     Never ends by itself. Arguments are those of `sdedit.jobs.paint.paint_guide`.
 
     Raises:
-        SdeditError: if anything given cannot be used; a guide that is no whole image is only told of.
+        SdeditError: if anything given cannot be used; a guide that is no whole picture is only told of.
     """
     options.check()
     files = output_files(guide, output, options)
     seed = draw_seed() if options.seed is None else options.seed
     tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files)]
     changes = _changes([str(Path(guide).resolve().parent)])
-    engine = load_engine(options, options.device, say, show_progress)
-    if say:
-        say(f"{engine.model.name}: painting {guide} each time it is saved, seed {seed}; Ctrl-C ends it")
-    painter = _Repainter(engine, options, None, say)
+    engine = load_engine(options, console)
+    console.log(f"{engine.model.name}: painting {guide} each time it is saved, seed {seed}; Ctrl-C ends it")
+    painter = _Repainter(engine, options, None, console)
     yield from painter.paint(tasks)
     for changed in changes:
         if os.path.realpath(guide) in changed:
@@ -75,12 +71,7 @@ def watch_guide(
 
 
 def watch_folder(
-    inputs: Sequence[str | Path],
-    lines: Sequence[str],
-    output: Path,
-    options: PaintOptions,
-    say: Say | None,
-    show_progress: bool,
+    inputs: Sequence[str | Path], lines: Sequence[str], output: Path, options: PaintOptions, console: Console
 ) -> Iterator[PaintedFile]:
     """Paint a folder, and then each guide that is saved in it. Never ends by itself.
 
@@ -99,9 +90,9 @@ def watch_folder(
     folder_seed = ledger.claim_seed() if options.seed is None else options.seed
     places = {os.path.realpath(one if os.path.isdir(one) else Path(one).parent) for one in [*inputs, *lines]}  # noqa: PTH112
     changes = _changes(sorted(places))
-    engine = load_engine(options, options.device, say, show_progress)
-    yield from paint_listing(engine, listing, ledger, folder_seed, options, Rank(), say, show_progress)
-    painter = _Repainter(engine, options, ledger, say)
+    engine = load_engine(options, console)
+    yield from paint_listing(engine, listing, ledger, folder_seed, options, Rank(), console)
+    painter = _Repainter(engine, options, ledger, console)
     for changed in changes:
         with suppress(SdeditError):  # all guides are gone; others may come
             listing = listed()
@@ -114,50 +105,50 @@ def watch_folder(
 class _Repainter:
     """Paints what has changed since it painted it last."""
 
-    def __init__(self, engine: Engine, options: PaintOptions, ledger: Ledger | None, say: Say | None) -> None:
+    def __init__(self, engine: Engine, options: PaintOptions, ledger: Ledger | None, console: Console) -> None:
         self._engine = engine
         self._batch = options.batch or (1 if ledger is None else BATCH)
         self._ledger = ledger
-        self._say = say or (lambda line: None)
+        self._console = console
         self._painted: dict[str, str] = {}  # guide: checksum
 
     def paint(self, tasks: list[Task]) -> Iterator[PaintedFile]:
         """Paint the variants of one guide, once its file is whole."""
         path = tasks[0].path
         try:
-            guide = _wait_until_saved(path, self._engine.read)
+            guide = _wait_until_saved(tasks[0], self._engine.read)
         except SdeditError as error:
             if Path(path).exists():
-                self._say(f"left out: {error}")
+                self._console.log(f"left out: {error}")
                 yield PaintedFile.failure(tasks[0], str(error))
             return
         if self._painted.get(path) == guide.checksum:
             return
         entries = [(task, guide) for task in tasks]
         batches = make_batches(entries, set(tasks), self._engine.model.size_multiple, self._batch)
-        for result in self._engine.paint([Window(batches)], self._ledger, self._say):
-            self._say(f"{result.status} {result.output}")
+        for result in self._engine.paint([Window(batches)], self._ledger, self._console):
+            self._console.log(f"{result.status} {result.output}")
             yield result
         self._painted[path] = guide.checksum
 
 
-def _wait_until_saved(path: str, read: Callable[[str], Guide]) -> Guide:
-    """A guide whose file has stopped changing and is a whole image.
+def _wait_until_saved(task: Task, read: Callable[[Task], Guide]) -> Guide:
+    """A guide whose file has stopped changing and is a whole picture.
 
     Raises:
         SdeditError: if it still is none a while after its last change.
     """
     quiet = 0.0
-    before = _signature(path)
+    before = _signature(task.path)
     while True:
         time.sleep(_QUIET)
-        now = _signature(path)
+        now = _signature(task.path)
         quiet = quiet + _QUIET if now == before else 0.0
         before = now
         if quiet == 0.0:
             continue
         try:
-            return read(path)
+            return read(task)
         except SdeditError:
             if quiet >= _PATIENCE:
                 raise

@@ -14,10 +14,13 @@ from itertools import pairwise
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor
 
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
+from sdedit.io.images import fit_guide, working_size
+from sdedit.io.tensors import to_tensor
 
 CALIBRATION = "calibration"  # its key in a model's card
 LEAST_PHOTOGRAPHS = 8
@@ -68,14 +71,6 @@ class Calibration:
         ):
             raise ValueError("the calibration's noise levels do not rise, or its columns do not fit")
         return cls(sigmas, means, stds, photographs)
-
-
-@dataclass(frozen=True)
-class Suggestion:
-    """A start time; `found` is what the model said before it was clipped, None if the guide never gets into range."""
-
-    t0: float
-    found: float | None
 
 
 @torch.inference_mode()
@@ -139,14 +134,36 @@ def calibration_of(model: ScoreModel) -> Calibration:
         raise SdeditError(f"the model {model.name} has a calibration that cannot be used: {error}") from error
 
 
-def suggest_t0(model: ScoreModel, guide: Tensor, low: float = LOW, high: float = HIGH) -> Suggestion:
+def suggest_t0(model: ScoreModel, guide: Tensor | Image.Image, low: float = LOW, high: float = HIGH) -> float:
+    """A start time for a guide: the one that `find_t0` finds, within bounds.
+
+    Args:
+        model: with a calibration in its card.
+        guide: an image, brought to the model's native size; or (3, H, W) in [0, 1] at the size it is painted at.
+        low: the suggestion is at least this, and at most `high`.
+        high: also the suggestion for a guide that never gets into range.
+
+    Returns:
+        t0, in [low, high].
+
+    Raises:
+        SdeditError: if the model has no calibration.
+    """
+    if isinstance(guide, Image.Image):
+        guide = to_tensor(fit_guide(guide, working_size(guide.size, model.native_size)))
+    found = find_t0(model, guide)
+    return min(max(high if found is None else found, low), high)
+
+
+def find_t0(model: ScoreModel, guide: Tensor) -> float | None:
     """The smallest t0 at which the guide's log error is within a standard deviation of the photographs' mean.
 
     Args:
         model: with a calibration in its card.
         guide: (3, H, W) in [0, 1] at the size it is painted at.
-        low: the suggestion is at least this, and at most `high`.
-        high: also the suggestion for a guide that never gets into range.
+
+    Returns:
+        t0, or None if the guide never gets into their range.
 
     Raises:
         SdeditError: if the model has no calibration.
@@ -158,8 +175,7 @@ def suggest_t0(model: ScoreModel, guide: Tensor, low: float = LOW, high: float =
     distances = [
         abs(float(error) - mean) / std for error, mean, std in zip(errors, known.means, known.stds, strict=True)
     ]
-    found = _first_within(known.sigmas, distances, model)
-    return Suggestion(min(max(high if found is None else found, low), high), found)
+    return _first_within(known.sigmas, distances, model)
 
 
 def _first_within(sigmas: tuple[float, ...], distances: list[float], model: ScoreModel) -> float | None:

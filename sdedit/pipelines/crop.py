@@ -11,6 +11,24 @@ from sdedit.io.images import working_size
 Box = tuple[int, int, int, int]  # left, top, right, bottom in pixels; right and bottom are beyond
 
 
+@dataclass(frozen=True)
+class CropOptions:
+    """How the crop round a mask is chosen, and how the mask's edge is treated.
+
+    Attributes:
+        size: the crop's shorter side in the model, in pixels; None is the model's native size.
+        context: what goes through the model round the mask, as a share of the mask's width and height on each side.
+        grow: pixels by which the mask is grown; None is three of the model's pixels for a mask that was found, and none
+            for one that was given.
+        feather: pixels inside the mask over which the painted part fades in; None is two of the model's pixels.
+    """
+
+    size: int | None = None
+    context: float = 0.5
+    grow: float | None = None
+    feather: float | None = None
+
+
 def bounding_box(mask: np.ndarray) -> Box:
     """Left, top, right and bottom, the latter two beyond, of what is above 0 in a mask (H, W) that is not empty."""
     rows, columns = (np.flatnonzero((mask > 0).any(axis=axis)) for axis in (1, 0))
@@ -25,8 +43,8 @@ def crop_box(box: Box, size: tuple[int, int], context: float, least: int) -> Box
         size: width and height of the image.
         context: what is added on each side, as a share of the box's own width and height.
         least: the region has at least this many pixels a side, where the image has: below the model's native size
-            the image would only be enlarged. And at least half its other side: very narrow crops are outside the
-            training distribution.
+            the image would only be enlarged. And at least half its other side: very narrow crops are
+            outside the training distribution.
 
     Returns:
         The region, moved inwards where it would reach beyond the image.
@@ -65,12 +83,11 @@ class Crop:
         return min(self.box[2] - self.box[0], self.box[3] - self.box[1]) / min(self.size)
 
 
-def plan_crop(mask: np.ndarray, native_size: int, size: int | None, context: float) -> Crop:
-    """Where the model works for a mask (H, W); `size` is the region's shorter side there, None the native one.
+def plan_crop(mask: np.ndarray, shorter: int, context: float) -> Crop:
+    """Where the model works for a mask (H, W); `shorter` is the crop's shorter side there, in pixels.
 
     Raises:
         ValueError: if the region cannot be painted at that size.
     """
-    shorter = size or native_size
     box = crop_box(bounding_box(mask), (mask.shape[1], mask.shape[0]), context, shorter)
     return Crop(box, working_size((box[2] - box[0], box[3] - box[1]), shorter))

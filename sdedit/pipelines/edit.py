@@ -3,34 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 from PIL import Image
 
 from sdedit.diffusion.reverse_sde import Step
-from sdedit.diffusion.samplers import resolve_sampling
+from sdedit.diffusion.samplers import Sampling, as_sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.source_image import SourceImage
+from sdedit.pipelines.crop import CropOptions
 from sdedit.pipelines.inpaint import inpaint_crop
 from sdedit.pipelines.mask import mask_values
-from sdedit.pipelines.overlay import CropOptions, with_patch, with_strokes
+from sdedit.pipelines.overlay import with_patch, with_strokes
 
 
 def edit(
     model: ScoreModel,
-    picture: Image.Image,
+    image: Image.Image,
     strokes: Image.Image,
     mask: Image.Image | None = None,
     t0: float = 0.45,
-    quality: str | None = None,
-    steps: int | None = None,
-    sampler: str | None = None,
-    grid: str | None = None,
+    *,
+    sampling: Sampling | str | None = None,
     seed: int = 0,
     repeats: int = 1,
-    size: int | None = None,
-    context: float = 0.5,
-    grow: float | None = None,
-    feather: float | None = None,
+    crop: CropOptions | None = None,
     on_step: Callable[[Step], object] = lambda step: None,
 ) -> Image.Image:
     """Stroke-based editing (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
@@ -40,16 +37,13 @@ def edit(
 
     Args:
         model: the score model, as from `sdedit.load_model`.
-        picture: the photograph, of any size.
+        image: the photograph, of any size.
         strokes: of the same size: a transparent layer of strokes, or the photograph with strokes on it.
         mask: of the same size; white may change fully from t0 on, black is kept bit for bit, a grey of m in [0, 1]
             starts to change at m t0. None to find it from the strokes.
         t0: how much of the masked part is given up to noise, in (0, 1].
-        quality: as in `sdedit.paint`, like steps, sampler, grid, seed, repeats and on_step.
-        size: shorter side, in pixels, at which the region goes through the model; None is its native size.
-        context: what goes through the model round the mask, as a share of its width and height on each side.
-        grow: pixels by which the mask is grown; None is three of the model's for a mask that was found.
-        feather: pixels inside the mask over which the painted part fades in; None is two of the model's.
+        sampling: as in `sdedit.paint`, like seed, repeats and on_step.
+        crop: how the region round the mask is chosen and how the painted part fades in; None for `CropOptions()`.
 
     Returns:
         An image of the same mode and size.
@@ -58,11 +52,11 @@ def edit(
         SdeditError: if sizes differ, the mask is empty, or no strokes can be found.
         ValueError: if a number is out of range.
     """
-    source = SourceImage.from_image(picture)
-    values = None if mask is None else mask_values(mask)
-    overlay = with_strokes(source, strokes, values, CropOptions(model.native_size, size, context, grow))
-    sampling = resolve_sampling(quality, sampler, steps, grid)
-    return inpaint_crop(model, overlay, t0, sampling, seed, repeats, feather, on_step)[0]
+    source, crop = SourceImage.from_image(image), _at_native_size(crop, model)
+    overlay = with_strokes(source, strokes, None if mask is None else mask_values(mask), crop)
+    return inpaint_crop(
+        model, source, overlay, t0, as_sampling(sampling, model.default_sampling), seed, repeats, crop.feather, on_step
+    )
 
 
 def composite(
@@ -70,19 +64,14 @@ def composite(
     background: Image.Image,
     patch: Image.Image,
     mask: Image.Image | None = None,
+    t0: float = 0.35,
+    *,
     at: tuple[int, int] | None = None,
     scale: float = 1.0,
-    t0: float = 0.35,
-    quality: str | None = None,
-    steps: int | None = None,
-    sampler: str | None = None,
-    grid: str | None = None,
+    sampling: Sampling | str | None = None,
     seed: int = 0,
     repeats: int = 1,
-    size: int | None = None,
-    context: float = 0.5,
-    grow: float | None = None,
-    feather: float | None = None,
+    crop: CropOptions | None = None,
     on_step: Callable[[Step], object] = lambda step: None,
 ) -> Image.Image:
     """Image compositing: paste, then make it one image (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
@@ -92,9 +81,10 @@ def composite(
         background: of any size.
         patch: what is pasted; its alpha channel says where.
         mask: of the patch's size, instead of the alpha channel: white is pasted and may change fully.
+        t0: as in `edit`, like the rest.
         at: of the patch's left top corner, in pixels of the background; None pastes it in the middle.
         scale: by what the patch's width and height are multiplied.
-        t0: as in `edit`, like the rest.
+        sampling, seed, repeats, crop, on_step: as in `edit`.
 
     Returns:
         An image of the background's mode and size.
@@ -103,9 +93,13 @@ def composite(
         SdeditError: if the mask is of another size or empty, or the patch is outside the background.
         ValueError: if a number is out of range.
     """
-    source = SourceImage.from_image(background)
-    values = None if mask is None else mask_values(mask)
-    options = CropOptions(model.native_size, size, context, grow)
-    overlay = with_patch(source, patch, values, options, at, scale)
-    sampling = resolve_sampling(quality, sampler, steps, grid)
-    return inpaint_crop(model, overlay, t0, sampling, seed, repeats, feather, on_step)[0]
+    source, crop = SourceImage.from_image(background), _at_native_size(crop, model)
+    overlay = with_patch(source, patch, None if mask is None else mask_values(mask), crop, at, scale)
+    return inpaint_crop(
+        model, source, overlay, t0, as_sampling(sampling, model.default_sampling), seed, repeats, crop.feather, on_step
+    )
+
+
+def _at_native_size(crop: CropOptions | None, model: ScoreModel) -> CropOptions:
+    crop = crop or CropOptions()
+    return crop if crop.size else replace(crop, size=model.native_size)

@@ -1,4 +1,4 @@
-"""What a user did to an image, strokes or a pasted part, and the mask that follows from it."""
+"""Strokes or a patch laid over an image, and the mask that follows from them."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from sdedit.errors import SdeditError
 from sdedit.io.source_image import SourceImage
-from sdedit.pipelines.crop import Crop, plan_crop
+from sdedit.pipelines.crop import Crop, CropOptions, plan_crop
 from sdedit.pipelines.mask import find_strokes, grow
 
 _GROW = 3  # of the model's pixels: the seam of a stroke or a pasted part has to be inside the mask
@@ -22,43 +22,16 @@ class Overlay:
     """An image with an overlay, and where it may change.
 
     Attributes:
-        source: the image without it.
-        colours: (H, W, C) uint8 with it, in the source's colours.
-        mask: (H, W) float32 in [0, 1], not empty; 1 may change fully.
-        detail_weight: (H, W) float32 in [0, 1], how much of the fine detail belongs to the image and stays.
+        colours: (H, W, C) uint8, in the source's colours.
+        mask: (H, W) float32 in [0, 1]; 1 may change fully.
+        detail_weight: (H, W) float32 in [0, 1], where fine detail belongs to the image and may stay.
         crop: where the model works.
     """
 
-    source: SourceImage
     colours: np.ndarray
     mask: np.ndarray
     detail_weight: np.ndarray
     crop: Crop
-
-
-@dataclass(frozen=True)
-class CropOptions:
-    """How the crop round a mask is chosen.
-
-    Attributes:
-        native_size: the model's, in pixels.
-        size: the region's shorter side in the model, in pixels; None is the native size.
-        context: what goes through the model round the mask, as a share of the mask's width and height on each side.
-        grow: by how many pixels the mask is grown; None is 3 of the model's pixels for a mask that was found, and none
-            for one that was given.
-    """
-
-    native_size: int
-    size: int | None = None
-    context: float = 0.5
-    grow: float | None = None
-
-    def plan(self, mask: np.ndarray, found: bool) -> tuple[np.ndarray, Crop]:
-        """The grown mask, and where the model works for it."""
-        crop = plan_crop(mask, self.native_size, self.size, self.context)
-        pixels = (_GROW * crop.scale if found else 0.0) if self.grow is None else self.grow
-        mask = grow(mask, pixels).astype(np.float32)
-        return mask, plan_crop(mask, self.native_size, self.size, self.context)
 
 
 def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | None, options: CropOptions) -> Overlay:
@@ -68,7 +41,7 @@ def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | N
         source: the image.
         strokes: of the same size, in sRGB; with an alpha channel, only what is not transparent was painted.
         mask: (H, W) float32 in [0, 1], as given; None to find it from the alpha channel or from what differs.
-        options: how the mask is grown, and the crop round it.
+        options: how the crop and the mask's edge are chosen; `size` is not None.
 
     Raises:
         SdeditError: if the sizes differ, the mask is empty, or no stroke can be found.
@@ -76,7 +49,7 @@ def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | N
     if strokes.size != source.size:
         raise SdeditError(
             f"the strokes have {_words(strokes.size)} and {source.name} has {_words(source.size)}; "
-            "paint them over the picture at its own size"
+            "paint them over the image at its own size"
         )
     if mask is not None:
         _check_mask(mask, source.size, source.name)
@@ -91,11 +64,10 @@ def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | N
         if not layer:
             alpha = ndimage.binary_dilation(stroked, iterations=_EDGE)[..., None].astype(np.float32)
     colours = (own + alpha * (painted.astype(np.float32) - own)).round().astype(np.uint8)
-    grown, crop = options.plan(stroked.astype(np.float32) if mask is None else mask, found=mask is None)
+    grown, crop = _grown(stroked.astype(np.float32) if mask is None else mask, options, found=mask is None)
     colours = np.where(grown[..., None] > 0, colours, own)
-    # All white: as paint does.
-    detail_weight = np.zeros_like(grown) if (grown == 1).all() else _away_from(stroked, crop.scale)
-    return Overlay(source, colours, grown, detail_weight, crop)
+    detail = np.zeros_like(grown) if (grown == 1).all() else _away_from(stroked, crop.scale)  # all white: as paint does
+    return Overlay(colours, grown, detail, crop)
 
 
 def with_patch(
@@ -113,7 +85,7 @@ def with_patch(
         patch: in sRGB, with or without an alpha channel.
         mask: (H, W) float32 in [0, 1] of the patch's size: how opaque each of its pixels is, and how far it may
             change; None to paste by the alpha channel, all of what is pasted free to change.
-        options: how the mask is grown, and the crop round it.
+        options: how the crop and the mask's edge are chosen; `size` is not None.
         at: where the patch's left top corner comes, in pixels of the background; None for its middle.
         scale: by what the patch's width and height are multiplied first.
 
@@ -147,9 +119,18 @@ def with_patch(
     colours = (own + opaque[..., None] * (pasted - own)).round().astype(np.uint8)
     inside = opaque > 0
     free = inside.astype(np.float32) if mask is None else opaque
-    grown, crop = options.plan(free, found=True)
+    grown, crop = _grown(free, options, found=True)
     edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
-    return Overlay(source, colours, grown, _away_from(edge, crop.scale), crop)
+    return Overlay(colours, grown, _away_from(edge, crop.scale), crop)
+
+
+def _grown(mask: np.ndarray, options: CropOptions, found: bool) -> tuple[np.ndarray, Crop]:
+    """The grown mask, and where the model works for it."""
+    assert options.size is not None
+    crop = plan_crop(mask, options.size, options.context)
+    pixels = (_GROW * crop.scale if found else 0.0) if options.grow is None else options.grow
+    mask = grow(mask, pixels).astype(np.float32)
+    return mask, plan_crop(mask, options.size, options.context)
 
 
 def _check_mask(mask: np.ndarray, size: tuple[int, int], name: str) -> None:

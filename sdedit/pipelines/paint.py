@@ -11,7 +11,7 @@ from torch import Tensor
 
 from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
 from sdedit.diffusion.reverse_sde import Step
-from sdedit.diffusion.samplers import resolve_sampling
+from sdedit.diffusion.samplers import Sampling, as_sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.images import fit_guide, working_size
 from sdedit.io.tensors import to_image, to_tensor
@@ -23,10 +23,8 @@ def paint(
     model: ScoreModel,
     guide: Guide,
     t0: float = 0.5,
-    quality: str | None = None,
-    steps: int | None = None,
-    sampler: str | None = None,
-    grid: str | None = None,
+    *,
+    sampling: Sampling | str | None = None,
     seed: int = 0,
     repeats: int = 1,
     size: int | tuple[int, int] | None = None,
@@ -40,10 +38,8 @@ def paint(
         guide: an image, painted at the model's native size with its aspect ratio kept; or a tensor (3, H, W) or
             (B, 3, H, W) in [0, 1], painted at the size it has.
         t0: how much of the guide is given up to noise, in (0, 1]; [0.3, 0.6] is the useful range.
-        quality: sampler, steps and grid in one, a key of `sdedit.diffusion.samplers.PRESETS`.
-        steps: N, the number of network evaluations, at every t0; None is the sampler's own.
-        sampler: a key of `sdedit.diffusion.samplers.SAMPLERS`; None is the default, or that of the quality.
-        grid: how the steps are spread over the noise levels, a member of `sdedit.diffusion.samplers.GRIDS`.
+        sampling: how the reverse SDE is solved: "fast", "balanced" or "best", the name of a sampler for its own number
+            of steps, or `sdedit.Sampling(sampler, steps, grid)`. None is the model's own default.
         seed: of the noise; image i of a batch has seed + i and is what it would be alone, to rounding.
         repeats: K, how often the result is perturbed and denoised again; evaluations are N x K in each pass.
         size: for images: length of the shorter side in pixels, or (width, height). None is the native size.
@@ -58,7 +54,7 @@ def paint(
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, not {repeats}")
-    sampling = resolve_sampling(quality, sampler, steps, grid)
+    sampling = as_sampling(sampling, model.default_sampling)
     if isinstance(guide, Image.Image):
         fitted = fit_guide(guide, working_size(guide.size, size or model.native_size))
         batch = to_tensor(fitted)[None]

@@ -5,110 +5,16 @@ from __future__ import annotations
 import hashlib
 import json
 import subprocess
-import threading
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from conftest import fails_in_one_sentence
-from published_files import random_unet, unet_options
 
 from sdedit import SdeditError
 from sdedit.checkpoints.hub import verify_download
-
-COMMIT = "0123456789abcdef0123456789abcdef01234567"
-CHURCH = "google/ncsnpp-church-256"
-WEIGHTS = "diffusion_pytorch_model.safetensors"
-Command = Callable[..., subprocess.CompletedProcess]
-
-
-@dataclass
-class Hub:
-    """The files of one repository, what goes wrong, and the requests that came."""
-
-    files: dict[str, bytes]
-    address: str = ""
-    storage: str = ""  # address of the server that weights are redirected to
-    cut_once_at: int = 0  # bytes of the weights after which the connection breaks, the first time
-    corrupt: bool = False
-    status: int = 0  # answered to everything
-    error_code: str = ""
-    requests: list[tuple[str, str, str]] = field(default_factory=list)  # method, path, range
-
-    def gets(self, name: str) -> list[str]:
-        """The ranges with which the content of a file was asked for in storage."""
-        return [span for method, path, span in self.requests if method == "GET" and path == f"/cdn/{name}"]
-
-
-def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        """`/OWNER/NAME/resolve/REVISION/FILE`: small files at once, weights by way of `/cdn/`."""
-
-        protocol_version = "HTTP/1.1"
-
-        def log_message(self, *_: object) -> None:
-            pass
-
-        def do_HEAD(self) -> None:
-            self.answer("HEAD")
-
-        def do_GET(self) -> None:
-            self.answer("GET")
-
-        def answer(self, method: str) -> None:
-            hub.requests.append((method, self.path, self.headers.get("Range", "")))
-            if hub.status:
-                self.reply(hub.status, {"X-Error-Code": hub.error_code} if hub.error_code else {})
-            elif self.path.startswith("/cdn/"):
-                self.send(method, hub.files[self.path.removeprefix("/cdn/")], '"of the cdn"')
-            else:
-                self.resolve(method)
-
-        def resolve(self, method: str) -> None:
-            repository, _, rest = self.path.lstrip("/").partition("/resolve/")
-            revision, _, name = rest.partition("/")
-            if repository not in (CHURCH, "someone/model"):
-                self.reply(404, {"X-Error-Code": "RepoNotFound"})
-            elif revision not in ("main", "v2", COMMIT):
-                self.reply(404, {"X-Error-Code": "RevisionNotFound"})
-            elif name not in hub.files:
-                self.reply(404, {"X-Error-Code": "EntryNotFound", "X-Repo-Commit": COMMIT})
-            elif name == WEIGHTS:
-                content = hub.files[name]
-                sha256 = hashlib.sha256(content).hexdigest()
-                location = f"{hub.storage}/cdn/{name}"
-                linked = {"X-Linked-Etag": f'"{sha256}"', "X-Linked-Size": str(len(content))}
-                self.reply(302, {"Location": location, "X-Repo-Commit": COMMIT, "ETag": f'"{sha256}"', **linked})
-            else:
-                self.send(method, hub.files[name], f'"{hashlib.sha1(hub.files[name]).hexdigest()}"')
-
-        def send(self, method: str, content: bytes, etag: str) -> None:
-            start = int(self.headers.get("Range", "bytes=0-").removeprefix("bytes=").rstrip("-"))
-            part = content[start:]
-            if hub.corrupt and self.path.startswith("/cdn/"):
-                part = part[:-1] + bytes([part[-1] ^ 1])
-            headers = {"ETag": etag, "X-Repo-Commit": COMMIT, "Accept-Ranges": "bytes"}
-            if start:
-                headers["Content-Range"] = f"bytes {start}-{len(content) - 1}/{len(content)}"
-            cut = hub.cut_once_at if method == "GET" and self.path.startswith("/cdn/") else 0
-            self.reply(206 if start else 200, headers, part, method == "HEAD", cut)
-            if cut:
-                hub.cut_once_at = 0
-                self.close_connection = True
-
-        def reply(
-            self, status: int, headers: dict[str, str], content: bytes = b"", head: bool = False, cut: int = 0
-        ) -> None:
-            self.send_response(status)
-            for name, value in {**headers, "Content-Length": str(len(content))}.items():
-                self.send_header(name, value)
-            self.end_headers()
-            if not head:
-                self.wfile.write(content[:cut] if cut else content)
-
-    return Handler
+from tests.helpers.commands import Command, fails_in_one_sentence, run_here
+from tests.helpers.hub_server import CHURCH, COMMIT, WEIGHTS, Hub, serve
+from tests.helpers.published_files import random_unet, unet_options
 
 
 @pytest.fixture(scope="module")
@@ -121,28 +27,20 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
 
 @pytest.fixture
 def hub(files: dict[str, bytes]) -> Iterator[Hub]:
-    # Two servers, as the hub keeps large files elsewhere and the client trusts its own host more.
-    hub = Hub(files)
-    servers = [ThreadingHTTPServer(("127.0.0.1", 0), handler(hub)) for _ in range(2)]
-    hub.address, hub.storage = (f"http://127.0.0.1:{server.server_address[1]}" for server in servers)
-    threads = [threading.Thread(target=server.serve_forever) for server in servers]
-    for thread in threads:
-        thread.start()
-    yield hub
-    for server, thread in zip(servers, threads, strict=True):
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serve(files) as hub:
+        yield hub
 
 
 @pytest.fixture
-def models(sdedit: Command, hub: Hub, tmp_path: Path) -> Command:
-    """`sdedit models …` with the server as the hub and a cache of its own."""
+def models(hub: Hub, tmp_path: Path) -> Command:
+    """`sdedit info …` and `sdedit models …` with the server as the hub and a cache of its own."""
 
     def run(*arguments: str, **environment: str) -> subprocess.CompletedProcess:
         place = {"HF_ENDPOINT": hub.address, "HF_HOME": str(tmp_path / "cache")}
         quiet = {"HF_HUB_DISABLE_TELEMETRY": "1", "HF_HUB_ETAG_TIMEOUT": "3", "HF_TOKEN": "", "NO_PROXY": "127.0.0.1"}
-        return sdedit("models", *arguments, env={**quiet, **place, **environment})
+        words = list(arguments) if arguments[0] == "info" else ["models", *arguments]
+        environment = {**quiet, **place, **environment}
+        return run_here(words, tmp_path, environment=environment, anew=["huggingface_hub"])
 
     return run
 
@@ -256,3 +154,34 @@ def test_without_network(models: Command) -> None:
 def test_names_that_lead_nowhere(models: Command, hub: Hub, name: str, words: str) -> None:
     assert words in said(models("info", name))
     assert hub.requests == []
+
+
+def test_one_file_of_a_repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from sdedit.checkpoints.hub import _model_files, find_model
+
+    asked: list[tuple] = []
+
+    def download(*arguments: object) -> Path:
+        asked.append(arguments)
+        return tmp_path
+
+    monkeypatch.setattr("sdedit.checkpoints.hub._download", download)
+    find_model("hf:deepinv/diffunet/diffusion_ffhq_10m.pt")
+    find_model("hf:deepinv/diffunet/a/b.pt@v2")
+    find_model("hf:deepinv/diffunet@v2")
+    assert [(call[0], call[1], call[4]) for call in asked] == [
+        ("deepinv/diffunet", None, "diffusion_ffhq_10m.pt"),
+        ("deepinv/diffunet", "v2", "a/b.pt"),
+        ("deepinv/diffunet", "v2", None),
+    ]
+    for wrong in ("hf:deepinv/diffunet/../x.pt", "hf:deepinv/diffunet/.hidden", "hf:deepinv/diffunet//x.pt"):
+        with pytest.raises(SdeditError, match="hf:owner/name/file"):
+            find_model(wrong)
+    fetched: list[str] = []
+
+    def fetch(name: str) -> Path | None:
+        fetched.append(name)
+        return tmp_path / name if name.startswith("unet/") else None
+
+    assert _model_files(fetch) == tmp_path
+    assert "model_index.json" in fetched

@@ -69,7 +69,7 @@ def _what(head: bytes) -> str:
             return f"a {name} archive; unpack it and name the checkpoint inside"
     if head[257:262] == b"ustar":
         return "a tar archive; unpack it and name the checkpoint inside"
-    return "no checkpoint that sdedit knows; it reads .pth of score_sde_pytorch, folders of diffusers, EDM's pickles"
+    return "no checkpoint that sdedit knows; sdedit models --help says what it reads"
 
 
 def _check_zip(path: Path, size: int) -> None:

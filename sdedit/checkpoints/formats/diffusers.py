@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -18,11 +18,14 @@ import torch
 from torch import Tensor
 
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
+from sdedit.checkpoints.formats import diffusers_ddpm
 from sdedit.checkpoints.formats.containers import read_weights
-from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, sources
+from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, sources, without_variance
 from sdedit.diffusion.ncsnpp import NetworkConfig
+from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
+from sdedit.diffusion.vp_schedule import VPSchedule
 from sdedit.errors import SdeditError
 from sdedit.io.files import write_atomically
 
@@ -98,6 +101,9 @@ def read_diffusers(path: Path) -> Checkpoint:
         tensors |= read_weights(file)
     check_claims(path, tensors, sum(file.stat().st_size for file in files))
     tensors = {_modern(name): tensor for name, tensor in tensors.items()}
+    _refuse_latent(path, folder)
+    if diffusers_ddpm.describes(configuration, tensors):
+        return _read_ddpm(path, folder, configuration, tensors)
     config = infer_config(path, tensors)
     notes = []
     if configuration is not None:
@@ -115,6 +121,48 @@ def read_diffusers(path: Path) -> Checkpoint:
         card={"weights": "EMA"} if configuration is not None else {},
         notes=notes,
     )
+
+
+def _read_ddpm(
+    path: Path, folder: Path, configuration: Mapping[str, Any] | None, tensors: dict[str, Tensor]
+) -> Checkpoint:
+    """A DDPM or ADM network, whose options the file config.json says."""
+    notes = []
+    if configuration is None:
+        config = diffusers_ddpm.config_of_google(path, tensors)
+        notes.append("there is no config.json beside it: the options of google/ddpm-* are assumed")
+    else:
+        _check_class(folder / "config.json", configuration)
+        config = diffusers_ddpm.config_from_options(folder / "config.json", configuration)
+    training = diffusers_ddpm.Training(VPSchedule(), "eps")
+    for file, options in _scheduler_files(folder):
+        training = diffusers_ddpm.training_from_options(file, options)
+        break
+    else:
+        notes.append("there is no scheduler_config.json beside it: DDPM's noise schedule is assumed")
+    tensors = without_variance(tensors, "conv_out")
+    names = sources(config, NAMING, lambda _, part: diffusers_ddpm.place(part))
+    size = (configuration or {}).get("sample_size")
+    return Checkpoint(
+        path,
+        config,
+        collect(path, tensors, names, _join),
+        VPPreconditioning(training.schedule, training.prediction),
+        training.schedule,
+        native_size=size if type(size) is int else None,
+        notes=notes,
+    )
+
+
+def _refuse_latent(path: Path, folder: Path) -> None:
+    """Refuse a pipeline whose network paints in the space of an autoencoder: that may have three channels too."""
+    whole = folder.parent if folder.name == "unet" else folder
+    index = read_json(whole / "model_index.json") or {}
+    if {"vae", "vqvae"} & index.keys() or any((whole / part).is_dir() for part in ("vae", "vqvae")):
+        raise SdeditError(
+            f"{path} is a latent diffusion pipeline, in the space of an autoencoder; sdedit paints with "
+            "models of pictures"
+        )
 
 
 def network_folder(folder: Path) -> Path:
@@ -197,8 +245,7 @@ def narrow_attention(config: NetworkConfig) -> str:
 
 def _check_options(file: Path, options: Mapping[str, Any], config: NetworkConfig) -> None:
     """Refuse options that would make diffusers compute something else than the published networks do."""
-    if options.get("_class_name", "UNet2DModel") != "UNet2DModel":
-        raise SdeditError(f"{file} describes a {str(options['_class_name'])[:60]}; sdedit reads UNet2DModel")
+    _check_class(file, options)
     for name, (value, default) in FIXED_OPTIONS.items():
         given = options.get(name, default)
         same = math.isclose(given, value) if isinstance(given, float) and isinstance(value, float) else given == value
@@ -211,11 +258,22 @@ def _check_options(file: Path, options: Mapping[str, Any], config: NetworkConfig
         raise SdeditError(f"{file} has attention of several heads, where the published NCSN++ have one")
 
 
-def _read_schedule(folder: Path) -> VESchedule | None:
-    """The schedule of a scheduler's file beside the weights or in scheduler/ beside their folder."""
+def _check_class(file: Path, options: Mapping[str, Any]) -> None:
+    if options.get("_class_name", "UNet2DModel") != "UNet2DModel":
+        raise SdeditError(f"{file} describes a {str(options['_class_name'])[:60]}; sdedit reads UNet2DModel")
+
+
+def _scheduler_files(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
+    """The scheduler's file beside the weights or in scheduler/ beside their folder, and what it says."""
     for file in (folder / "scheduler_config.json", folder.parent / "scheduler" / "scheduler_config.json"):
         options = read_json(file)
-        if options is not None and "sigma_max" in options:
+        if options is not None:
+            yield file, options
+
+
+def _read_schedule(folder: Path) -> VESchedule | None:
+    for file, options in _scheduler_files(folder):
+        if "sigma_max" in options:
             try:
                 return VESchedule(float(options.get("sigma_min", 0.01)), float(options["sigma_max"]))
             except (TypeError, ValueError) as error:
@@ -278,7 +336,9 @@ def export_diffusers(model: ScoreModel, folder: Path) -> None:
         raise SdeditError(f"{model.name} cannot be written for diffusers: UNet2DModel has no {reason}")
     weights: dict[str, Tensor] = {}
     own = model.network.state_dict()
-    for name, group in sources(config, NAMING, lambda _, part: prefix(part)).items():
+    preserving = isinstance(model.preconditioning, VPPreconditioning)
+    place = diffusers_ddpm.place if preserving else prefix
+    for name, group in sources(config, NAMING, lambda _, part: place(part)).items():
         tensor = own[name].detach().float().cpu()
         tensor = tensor[:, :, 0, 0] if name.endswith((".qkv.weight", ".out.weight")) else tensor
         weights |= {theirs: piece.contiguous() for theirs, piece in zip(group, tensor.chunk(len(group)), strict=True)}
@@ -287,31 +347,37 @@ def export_diffusers(model: ScoreModel, folder: Path) -> None:
     scheduler.mkdir(exist_ok=True)
     data = safetensors.torch.save(weights, {"format": "pt"})
     write_atomically(unet / WEIGHTS[0], lambda file: file.write(data))
+    training = _scheduler(model)
     _write_json(unet / "config.json", _configuration(model))
-    _write_json(
-        scheduler / "scheduler_config.json",
-        {
-            "_class_name": "ScoreSdeVeScheduler",
-            "num_train_timesteps": 2000,
-            "sigma_min": model.schedule.sigma_min,
-            "sigma_max": model.schedule.sigma_max,
-            "sampling_eps": 1e-5,
-            "snr": 0.15,
-            "correct_steps": 1,
-        },
-    )
+    _write_json(scheduler / "scheduler_config.json", training)
     _write_json(
         folder / "model_index.json",
         {
-            "_class_name": "ScoreSdeVePipeline",
+            "_class_name": "DDPMPipeline" if preserving else "ScoreSdeVePipeline",
             "unet": ["diffusers", "UNet2DModel"],
-            "scheduler": ["diffusers", "ScoreSdeVeScheduler"],
+            "scheduler": ["diffusers", training["_class_name"]],
         },
     )
+
+
+def _scheduler(model: ScoreModel) -> dict[str, Any]:
+    if isinstance(model.preconditioning, VPPreconditioning):
+        return diffusers_ddpm.scheduler_of(model.preconditioning)
+    return {
+        "_class_name": "ScoreSdeVeScheduler",
+        "num_train_timesteps": 2000,
+        "sigma_min": model.schedule.sigma_min,
+        "sigma_max": model.schedule.sigma_max,
+        "sampling_eps": 1e-5,
+        "snr": 0.15,
+        "correct_steps": 1,
+    }
 
 
 def _not_expressible(model: ScoreModel) -> str:
     config = model.network.config
+    if isinstance(model.preconditioning, VPPreconditioning):
+        return diffusers_ddpm.not_expressible(config, model.preconditioning)
     if model.preconditioning.kind != "ve" or config.embedding != "fourier":
         return f"{model.preconditioning.kind!r} preconditioning, only that of the published models for continuous sigma"
     if config.patch != 1 or config.stem_channels != config.channels[0]:
@@ -329,6 +395,8 @@ def _not_expressible(model: ScoreModel) -> str:
 
 def _configuration(model: ScoreModel) -> dict[str, Any]:
     config = model.network.config
+    if isinstance(model.preconditioning, VPPreconditioning):
+        return diffusers_ddpm.options_of(config, model.native_size)
     attends = ["Attn" if level in config.attention_levels else "" for level in range(config.levels)]
     return {
         "_class_name": "UNet2DModel",

@@ -1,7 +1,8 @@
 """Networks that NVlabs published with EDM (`.pkl`): pickles that carry Python source, which is left unread here.
 
-The object under "ema" is a preconditioning (VEPrecond or EDMPrecond) around a SongUNet, which is NCSN++ with names that
-say where a layer is: `enc.32x32_block0.conv0`. Its images are in [-1, 1], so its noise levels are twice those here.
+The object under "ema" is a preconditioning (VEPrecond, VPPrecond or EDMPrecond) around a SongUNet, which is NCSN++ or
+DDPM++ with names that say where a layer is: `enc.32x32_block0.conv0`. Its images are in [-1, 1], so its noise levels
+are twice those here.
 """
 
 from __future__ import annotations
@@ -17,8 +18,9 @@ from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
 from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, sources
 from sdedit.checkpoints.formats.pickles import Record
 from sdedit.diffusion.ncsnpp import NetworkConfig
-from sdedit.diffusion.preconditioning import EDMPreconditioning, Preconditioning, VEPreconditioning
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.preconditioning import EDMPreconditioning, Preconditioning, VEPreconditioning, VPPreconditioning
+from sdedit.diffusion.schedule import Schedule, VESchedule
+from sdedit.diffusion.vp_schedule import VPSchedule
 from sdedit.errors import SdeditError
 
 _MOST_MODULES = 10_000
@@ -62,7 +64,7 @@ def read_edm(path: Path, content: Any) -> Checkpoint:
     """Read what an EDM pickle holds, as `read_pickle` returns it.
 
     Raises:
-        SdeditError: if it is not an unconditional NCSN++ with a preconditioning for exploding variance.
+        SdeditError: if it is not an unconditional NCSN++ with a preconditioning that sdedit knows.
     """
     network = content.get("ema") if isinstance(content, dict) else content
     kind, state = _persistent(network)
@@ -177,7 +179,7 @@ def _mapping(state: Mapping[str, Any], name: str) -> Mapping[str, Any]:
 
 def _preconditioning(
     path: Path, kind: str, state: Mapping[str, Any]
-) -> tuple[Preconditioning, VESchedule | None, list[str]]:
+) -> tuple[Preconditioning, Schedule | None, list[str]]:
     def number(name: str, default: float) -> float:
         value = state.get(name, default)
         return float(value) if isinstance(value, (int, float)) else default
@@ -186,13 +188,19 @@ def _preconditioning(
         if kind == "VEPrecond":
             sigma_min, sigma_max = number("sigma_min", 0.02), number("sigma_max", 100.0)
             return VEPreconditioning(), VESchedule(sigma_min / 2, sigma_max / 2), []
+        if kind == "VPPrecond":
+            # Equation 33 of Song et al. (2021): beta from beta_min to beta_min + beta_d, told in M levels.
+            beta_d, beta_min, count = number("beta_d", 19.9), number("beta_min", 0.1), int(number("M", 1000))
+            vp = VPSchedule("continuous", count, beta_min / count, (beta_min + beta_d) / count)
+            return VPPreconditioning(vp), vp, []
         if kind == "EDMPrecond":
             # It has no schedule of its own; these are the ends of the sampler it was published with.
             note = "EDM's preconditioning names no noise levels; its sampler's largest, 80 on [-1, 1], is assumed"
             return EDMPreconditioning(number("sigma_data", 0.5)), VESchedule(0.01, 40.0), [note]
-    except ValueError as error:
+    except (ValueError, ZeroDivisionError, OverflowError) as error:
         raise SdeditError(f"{path} has impossible noise levels: {error}") from error
-    raise SdeditError(f"{path} holds {kind or 'no preconditioning'}; sdedit reads EDM's VEPrecond and EDMPrecond")
+    known = "EDM's VEPrecond, VPPrecond and EDMPrecond"
+    raise SdeditError(f"{path} holds {kind or 'no preconditioning'}; sdedit reads {known}")
 
 
 def _join(own: str, group: list[Tensor]) -> Tensor:

@@ -1,4 +1,4 @@
-"""The parts of an NCSN++ in the order the original registers them, and how formats name their tensors.
+"""The parts of a network in the order the originals register them, and how formats name their tensors.
 
 All published formats hold the same network under different names. Each reader says what it calls a part and the layers
 within it; the walk over the parts is here, once.
@@ -49,7 +49,8 @@ class Naming:
 
 
 def parts(config: NetworkConfig) -> Iterator[Part]:
-    """The parts of a network in the order in which score_sde_pytorch registers its modules."""
+    """The parts of a network in the order in which score_sde_pytorch registers its modules, and the others run."""
+    change: tuple[Kind, str] = ("block", "") if config.resamples_in_blocks else ("conv", ".conv")
     if config.embedding == "fourier":
         yield Part("fourier", "embedding.features")
     yield Part("linear", "embedding.linear0")
@@ -62,7 +63,7 @@ def parts(config: NetworkConfig) -> Iterator[Part]:
             if level in config.attention_levels:
                 yield Part("attention", "encoder.{level}.attentions.{index}", level, index=index)
         if level < last:
-            yield Part("block", "encoder.{level}.down", level)
+            yield Part(change[0], "encoder.{level}.down" + change[1], level)
             if config.input_pyramid == "skip":
                 yield Part("mix", "encoder.{level}.join.mix", level)
             elif config.input_pyramid == "residual":
@@ -73,13 +74,15 @@ def parts(config: NetworkConfig) -> Iterator[Part]:
     for step, level in enumerate(reversed(range(config.levels))):
         for index in range(config.blocks[level] + 1):
             yield Part("block", "decoder.{step}.blocks.{index}", level, step, index)
-        if level in config.attention_levels:
+            if level in config.attention_levels and config.decoder_attention == "every":
+                yield Part("attention", "decoder.{step}.attentions.{index}", level, step, index)
+        if level in config.attention_levels and config.decoder_attention == "last":
             yield Part("attention", "decoder.{step}.attention", level, step, config.blocks[level])
         if config.output_pyramid == "skip":
             yield Part("norm", "decoder.{step}.to_image.norm", level, step)
             yield Part("conv", "decoder.{step}.to_image.conv", level, step)
         if level > 0:
-            yield Part("block", "decoder.{step}.up", level, step)
+            yield Part(change[0], "decoder.{step}.up" + change[1], level, step)
     if config.output_pyramid == "none":
         yield Part("norm", "head.norm")
         yield Part("conv", "head.conv")
@@ -138,7 +141,24 @@ def collect(
         raise SdeditError(f"{file} lacks {len(missing)} tensors of its network, such as {missing[0]}")
     if extra := sorted(tensors.keys() - wanted):
         raise SdeditError(f"{file} has {len(extra)} tensors that its network has no use for, such as {extra[0]}")
-    return {own: join(own, [tensors[name] for name in group]) for own, group in names.items()}
+    found: dict[str, Tensor] = {}
+    for own, group in names.items():
+        try:
+            found[own] = join(own, [tensors[name] for name in group])
+        except (RuntimeError, IndexError) as error:
+            raise SdeditError(f"{file} has tensors of impossible shapes, such as {group[0]}") from error
+    return found
+
+
+def without_variance(tensors: dict[str, Tensor], layer: str) -> dict[str, Tensor]:
+    """The tensors with the first half of a last convolution of six channels, three of noise and three of its variance.
+
+    The variance of Nichol and Dhariwal (2021, arXiv 2102.09672) is of use to DDPM's own sampler only.
+    """
+    weight, bias = (tensors.get(f"{layer}.{leaf}") for leaf in ("weight", "bias"))
+    if weight is None or bias is None or weight.dim() != 4 or (len(weight), tuple(bias.shape)) != (6, (6,)):
+        return tensors
+    return {**tensors, f"{layer}.weight": weight[:3], f"{layer}.bias": bias[:3]}
 
 
 def as_pixelwise(tensor: Tensor) -> Tensor:

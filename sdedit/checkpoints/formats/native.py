@@ -17,9 +17,9 @@ import torch
 from sdedit.checkpoints.checkpoint import Checkpoint
 from sdedit.checkpoints.formats.containers import read_safetensors
 from sdedit.diffusion.ncsnpp import NetworkConfig
-from sdedit.diffusion.preconditioning import preconditioning_from_dict, preconditioning_to_dict
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.preconditioning import VPPreconditioning, preconditioning_from_dict, preconditioning_to_dict
 from sdedit.diffusion.score_model import ScoreModel
+from sdedit.diffusion.vp_schedule import schedule_from_dict, schedule_to_dict
 from sdedit.errors import SdeditError
 from sdedit.io.files import write_atomically
 
@@ -37,7 +37,7 @@ def save_checkpoint(model: ScoreModel, path: Path, dtype: torch.dtype = torch.fl
         _MARK: FORMAT_VERSION,
         "network": model.network.config.to_dict(),
         "preconditioning": preconditioning_to_dict(model.preconditioning),
-        "schedule": {"sigma_min": model.schedule.sigma_min, "sigma_max": model.schedule.sigma_max},
+        "schedule": schedule_to_dict(model.schedule),
         "native_size": model.native_size,
         "card": dict(model.card),
     }
@@ -74,12 +74,16 @@ def read_native(path: Path) -> Checkpoint:
         card = parts["card"]
         if not isinstance(card, dict):
             raise ValueError("its model card is not a table")
+        preconditioning = preconditioning_from_dict(parts["preconditioning"])
+        schedule = schedule_from_dict(parts["schedule"])
+        if isinstance(preconditioning, VPPreconditioning) and preconditioning.schedule != schedule:
+            raise ValueError("its schedule is not that of its preconditioning")
         return Checkpoint(
             path,
             NetworkConfig.from_dict(parts["network"]),
             weights,
-            preconditioning_from_dict(parts["preconditioning"]),
-            VESchedule(**parts["schedule"]),
+            preconditioning,
+            schedule,
             native_size=native_size,
             card=card,
         )

@@ -16,10 +16,12 @@ import torch
 from torch import Tensor
 
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
+from sdedit.checkpoints.formats.assumptions import DDPM, NOTHING, Assumptions
 from sdedit.checkpoints.formats.containers import only_tensors
-from sdedit.checkpoints.formats.layout import Naming, as_pixelwise, collect, parts, sources
+from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, parts, sources
 from sdedit.diffusion.ncsnpp import NetworkConfig
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.preconditioning import VPPreconditioning
+from sdedit.diffusion.schedule import Schedule, VESchedule
 from sdedit.errors import SdeditError
 
 MARK = "all_modules."
@@ -38,6 +40,7 @@ _NAMING = Naming(
     attention={"norm": ("GroupNorm_0",), "qkv": ("NIN_0", "NIN_1", "NIN_2"), "out": ("NIN_3",)},
 )
 _JOINTS = {"mix": ".Conv_0", "residual": ".Conv2d_0"}  # joints of the input pyramid wrap one convolution
+_DDPM_NAMING = Naming(_NAMING.frequencies, {**_NAMING.block, "shortcut": "NIN_0"}, _NAMING.attention)
 _LAYER_ORDER = [*_NAMING.block.values(), "NIN_0", "NIN_1", "NIN_2", "NIN_3"]
 
 
@@ -47,22 +50,24 @@ class _Module:
 
     kind: str
     channels: int = 0  # that it puts out
-    resamples: bool = False  # a residual block with a shortcut between equal channels changes resolution
+    resamples: bool = False  # as does a residual block with a shortcut between equal channels, or DDPM's convolution
 
 
-def read_score_sde(path: Path, content: Any, raw_weights: bool) -> Checkpoint:
+def read_score_sde(path: Path, content: Any, raw_weights: bool, assumptions: Assumptions = NOTHING) -> Checkpoint:
     """Read what a score_sde_pytorch checkpoint holds.
 
     Args:
         path: the file, for messages.
         content: what was saved in it.
         raw_weights: take the network as it stood at the end of training, not its moving average.
+        assumptions: of the user, on the schedule of a network of preserved variance.
 
     Raises:
         SdeditError: if it is not a network that sdedit knows.
     """
     model, shadow = _split(path, content)
     tensors = {name.removeprefix("module."): tensor for name, tensor in model.items()}
+    schedule: Schedule | None
     schedule, num_scales = _schedule(path, tensors.pop("sigmas", None))
     notes = []
     card = {"weights": "raw"}
@@ -74,15 +79,30 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool) -> Checkpoint:
     check_claims(path, tensors, path.stat().st_size)
 
     config = infer_config(path, tensors)
-    names = sources(config, _NAMING, lambda number, part: f"{MARK}{number}{_JOINTS.get(part.kind, '')}")
+    preconditioning = None
+    size = _ATTENTION_SIZE << config.attention_levels[0] if config.attention_levels else None
+    if config.embedding == "positional" and config.input_pyramid == "none":
+        # Every file has a table of the noise levels of exploding variance; these networks do not use it.
+        assumptions.take_only(path, "schedule", "timesteps", "size")
+        schedule, num_scales = assumptions.vp_schedule("continuous")[0], None
+        preconditioning = VPPreconditioning(schedule)
+        notes.append(
+            "the file does not say how variance is preserved: VP in continuous time is assumed, from which VP at "
+            "discrete times differs by less than 1 % in sigma, and sub-VP, which looks the same, by more"
+        )
+    else:
+        assumptions.take_only(path)
+    naming = _DDPM_NAMING if not config.resamples_in_blocks else _NAMING
+    names = sources(config, naming, lambda number, part: f"{MARK}{number}{_joint(part)}")
     renamed = {_without_nin(name): tensor for name, tensor in tensors.items()}
     return Checkpoint(
         path,
         config,
         collect(path, renamed, names, _join),
-        schedule=schedule,
+        preconditioning,
+        schedule,
         num_scales=num_scales,
-        native_size=_ATTENTION_SIZE << config.attention_levels[0] if config.attention_levels else None,
+        native_size=assumptions.size or size,
         card=card,
         notes=notes,
     )
@@ -112,12 +132,16 @@ def infer_config(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig:
             blocks.append(blocks[0] if last else sum(module.kind == "block" for module in inside))
             if len(inside) > 1 and inside[1].kind == "attention":
                 attention.append(level)
+        ddpm = any(modules[number].kind == "conv" for number in changes)
+        # Without a pyramid the network is DDPM++, which takes means, or DDPM.
+        preserving = not fourier and "mix" not in kinds and "residual" not in kinds
+        options = {**DDPM, "decoder_attention": "last"} if ddpm else {"resampling": "mean"} if preserving else {}
         config = NetworkConfig(
             stem_channels=modules[stem].channels,
             channels=tuple(channels),
             blocks=tuple(blocks),
             attention_levels=tuple(attention),
-            embedding="fourier" if fourier else "positional",
+            **{"embedding": "fourier" if fourier else "positional", **options},
             input_pyramid="skip" if "mix" in kinds else "residual" if "residual" in kinds else "none",
             output_pyramid="skip" if kinds.count("norm") > 1 else "none",
         )
@@ -146,11 +170,13 @@ def _module(path: Path, number: int, layers: Mapping[str, Tensor]) -> _Module:
 
     if "W" in layers:
         return _Module("fourier")
-    if "NIN_0.W" in layers:
+    if "NIN_3.W" in layers:
         return _Module("attention")
     if "GroupNorm_0.weight" in layers and len(shape("Conv_0.weight")) == 4:
         shortcut = shape("Conv_2.weight")
         return _Module("block", shape("Conv_0.weight")[0], len(shortcut) == 4 and shortcut[0] == shortcut[1])
+    if shape("Conv_0.weight")[2:] == (3, 3):  # leads to another level of DDPM
+        return _Module("conv", shape("Conv_0.weight")[0], resamples=True)
     if "Conv_0.weight" in layers:
         return _Module("mix")
     if "Conv2d_0.weight" in layers:
@@ -213,6 +239,12 @@ def _schedule(path: Path, sigmas: Tensor | None) -> tuple[VESchedule | None, int
         raise SdeditError(f"{path} has impossible noise levels, {lowest:g} to {highest:g}") from error
 
 
+def _joint(part: Part) -> str:
+    if part.pattern.endswith((".down.conv", ".up.conv")):
+        return ".Conv_0"
+    return _JOINTS.get(part.kind, "")
+
+
 def _without_nin(name: str) -> str:
     if name.endswith(".b"):
         return name.removesuffix("b") + "bias"
@@ -220,6 +252,6 @@ def _without_nin(name: str) -> str:
 
 
 def _join(own: str, group: list[Tensor]) -> Tensor:
-    if own.endswith((".qkv.weight", ".out.weight")):  # a NIN is a matrix (in, out)
+    if own.endswith((".qkv.weight", ".out.weight", ".shortcut.weight")):  # a NIN is a matrix (in, out)
         group = [as_pixelwise(tensor.T) if tensor.dim() == 2 else tensor for tensor in group]
     return torch.cat(group) if len(group) > 1 else group[0]

@@ -7,6 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdedit.diffusion.kernels import triton_ops
+from sdedit.diffusion.layers.conv2d import Conv2d
 
 
 class FIRDown(nn.Module):
@@ -58,6 +59,33 @@ class NearestUp(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         return F.interpolate(x, scale_factor=2.0, mode="nearest")
+
+
+class DownConv2d(nn.Module):
+    """(B, C, H, W) -> (B, C, H/2, W/2) by a convolution of stride 2, as between the levels of DDPM.
+
+    The zeros are right and below (Ho et al. 2020), or all round where `centred`. The embedding is not looked at.
+    """
+
+    def __init__(self, channels: int, centred: bool) -> None:
+        super().__init__()
+        self.padding = (1, 1, 1, 1) if centred else (0, 1, 0, 1)
+        self.conv = Conv2d(channels, channels, 3, stride=2)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return self.conv(F.pad(x, self.padding))
+
+
+class UpConv2d(nn.Module):
+    """(B, C, H, W) -> (B, C, 2H, 2W): each pixel repeated, then a convolution. The embedding is not looked at."""
+
+    def __init__(self, channels: int) -> None:
+        super().__init__()
+        self.nearest = NearestUp()
+        self.conv = Conv2d(channels, channels, 3, padding=1)
+
+    def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
+        return self.conv(self.nearest(x))
 
 
 def downsampler(kind: str) -> nn.Module:

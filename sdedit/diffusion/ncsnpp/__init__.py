@@ -1,4 +1,4 @@
-"""NCSN++, the U-Net of Song et al. (2021, arXiv 2011.13456), with all options of its variance-exploding models."""
+"""The U-Net of score models: NCSN++, DDPM, DDPM++ and ADM as options of one network."""
 
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
 from sdedit.diffusion.ncsnpp.network import NCSNpp

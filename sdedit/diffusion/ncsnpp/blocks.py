@@ -1,8 +1,9 @@
-"""The building blocks of NCSN++: residual block, self-attention, and the joints of its image pyramids."""
+"""The building blocks of the U-Nets: residual block, self-attention, and the joints of NCSN++'s image pyramids."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -11,6 +12,8 @@ from sdedit.diffusion.layers.conv2d import Conv2d
 from sdedit.diffusion.layers.conv_group_norm import conv_group_norm
 from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import FIRDown
+
+Norm = Callable[..., GroupNormSiLU]  # of (channels, silu=True): GroupNormSiLU, or with other groups and eps
 
 
 def _zeroed(layer: Conv2d) -> Conv2d:
@@ -22,47 +25,65 @@ def _zeroed(layer: Conv2d) -> Conv2d:
 class ResidualBlock(nn.Module):
     """BigGAN-type residual block, optionally changing resolution (Song et al. 2021, appendix H).
 
-    x (B, C_in, H, W), embedding (B, E) or (1, E) -> (B, C_out, H', W'), H' = H, H/2 or 2H by `resample`.
+    x (B, C_in, H, W), embedding (B, E) or (1, E) -> (B, C_out, H', W'), H' = H, H/2 or 2H by `resample`. With
+    `scale_shift` it is ADM's: silu(norm1(conv0(h)) (1 + scale) + shift), both from the embedding (Dhariwal and Nichol
+    2021, arXiv 2105.05233, section 3.1); else the embedding is added before the normalisation.
     """
 
     def __init__(
-        self, c_in: int, c_out: int, embedding: int, skip_rescale: bool, resample: nn.Module | None = None
+        self,
+        c_in: int,
+        c_out: int,
+        embedding: int,
+        skip_rescale: bool,
+        resample: nn.Module | None = None,
+        *,
+        norm: Norm = GroupNormSiLU,
+        scale_shift: bool = False,
+        resample_shortcut: bool = True,
     ) -> None:
         super().__init__()
-        self.norm0 = GroupNormSiLU(c_in)
+        self.norm0 = norm(c_in)
         self.resample = resample
         self.conv0 = Conv2d(c_in, c_out, 3, padding=1)
-        self.project = nn.Linear(embedding, c_out)
-        self.norm1 = GroupNormSiLU(c_out)
+        self.scale_shift = scale_shift
+        self.project = nn.Linear(embedding, 2 * c_out if scale_shift else c_out)
+        self.norm1 = norm(c_out)
         self.conv1 = _zeroed(Conv2d(c_out, c_out, 3, padding=1))
-        self.shortcut = Conv2d(c_in, c_out, 1) if c_in != c_out or resample is not None else None
+        convolved = c_in != c_out or (resample is not None and resample_shortcut)
+        self.shortcut = Conv2d(c_in, c_out, 1) if convolved else None
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
         h = self.norm0(x)
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
-        h = conv_group_norm(self.conv0, self.norm1, h, self.project(embedding))
+        if self.scale_shift:
+            h = self.norm1.modulated(self.conv0(h), *self.project(embedding).chunk(2, dim=1))
+        else:
+            h = conv_group_norm(self.conv0, self.norm1, h, self.project(embedding))
         residual = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
         return self.conv1(h, self.scale, residual=residual)
 
 
 class Attention(nn.Module):
-    """Single-head self-attention over all pixels of x (B, C, H, W), with its residual sum."""
+    """Self-attention over all pixels of x (B, C, H, W), in heads of C / heads channels, with its residual sum."""
 
-    def __init__(self, channels: int, skip_rescale: bool) -> None:
+    def __init__(self, channels: int, skip_rescale: bool, *, heads: int = 1, norm: Norm = GroupNormSiLU) -> None:
         super().__init__()
-        self.norm = GroupNormSiLU(channels, silu=False)
-        self.qkv = Conv2d(channels, 3 * channels, 1)
+        self.heads = heads
+        self.norm = norm(channels, silu=False)
+        self.qkv = Conv2d(channels, 3 * channels, 1)  # rows: q, k, v, in each head by head
         self.out = _zeroed(Conv2d(channels, channels, 1))
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
-        # (B, 3C, H, W) -> three of (B, 1 head, HW, C)
-        qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)[:, None]
-        h = F.scaled_dot_product_attention(*qkv.chunk(3, dim=-1))
-        h = h[:, 0].transpose(1, 2).reshape(batch, channels, height, width)
+        # (B, 3C, H, W) -> three of (B, heads, HW, C / heads)
+        qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)
+        q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=-1))
+        h = F.scaled_dot_product_attention(q, k, v)
+        h = h.transpose(1, 2).flatten(2).transpose(1, 2).reshape(batch, channels, height, width)
         return self.out(h, self.scale, residual=x * self.scale)
 
 
@@ -96,9 +117,9 @@ class InputResidual(nn.Module):
 class ToRGB(nn.Module):
     """Features (B, C, H, W) -> image channels: normalise, activate, convolve."""
 
-    def __init__(self, channels: int, image_channels: int) -> None:
+    def __init__(self, channels: int, image_channels: int, norm: Norm = GroupNormSiLU) -> None:
         super().__init__()
-        self.norm = GroupNormSiLU(channels)
+        self.norm = norm(channels)
         self.conv = _zeroed(Conv2d(channels, image_channels, 3, padding=1))
 
     def forward(self, h: Tensor) -> Tensor:

@@ -40,18 +40,33 @@ class PositionalFeatures(nn.Module):
         return torch.cat([phase.sin(), phase.cos()], dim=1)
 
 
-class NoiseEmbedding(nn.Module):
-    """Noise label (B,) -> embedding (B, 4 x stem_channels), activated and ready for the blocks' projections."""
+class TimestepFeatures(nn.Module):
+    """cos and sin of an integer noise index, as ADM has them: cosines first, and the last frequency above 1/10000."""
 
-    def __init__(self, kind: str, stem_channels: int, fourier_scale: float) -> None:
+    frequencies: Tensor
+
+    def __init__(self, features: int) -> None:
         super().__init__()
-        width = 4 * stem_channels
+        exponents = torch.arange(features, dtype=torch.float32, device="cpu") / features
+        self.register_buffer("frequencies", 10000.0**-exponents, persistent=False)
+
+    def forward(self, label: Tensor) -> Tensor:
+        phase = label.float()[:, None] * self.frequencies
+        return torch.cat([phase.cos(), phase.sin()], dim=1)
+
+
+class NoiseEmbedding(nn.Module):
+    """Noise label (B,) -> embedding (B, 4 x unit), activated and ready for the blocks' projections."""
+
+    def __init__(self, kind: str, unit: int, fourier_scale: float) -> None:
+        super().__init__()
+        width = 4 * unit
         if kind == "fourier":
-            self.features: nn.Module = FourierFeatures(stem_channels, fourier_scale)
-            self.linear0 = nn.Linear(2 * stem_channels, width)
+            self.features: nn.Module = FourierFeatures(unit, fourier_scale)
+            self.linear0 = nn.Linear(2 * unit, width)
         else:
-            self.features = PositionalFeatures(stem_channels // 2)
-            self.linear0 = nn.Linear(stem_channels // 2 * 2, width)
+            self.features = PositionalFeatures(unit // 2) if kind == "positional" else TimestepFeatures(unit // 2)
+            self.linear0 = nn.Linear(unit // 2 * 2, width)
         self.linear1 = nn.Linear(width, width)
 
     def forward(self, label: Tensor) -> Tensor:

@@ -1,6 +1,7 @@
-"""NCSN++: a U-Net whose levels also read a pyramid of the input and write a pyramid of the output.
+"""The U-Net of score models. NCSN++, DDPM, DDPM++ and ADM are one figure with different joints, which are options.
 
-Figure and ablations: Song et al. 2021 (arXiv 2011.13456), section 4.1 and appendix H. The forward pass reads
+NCSN++, whose levels also read a pyramid of the input and write a pyramid of the output: Song et al. 2021 (arXiv
+2011.13456), section 4.1 and appendix H; the others have no pyramids. The forward pass reads
 
     image ─ stem ─ encoder level 0 ─ … ─ level L-1 ─ middle ─ decoder level L-1 ─ … ─ level 0 ─ head ─ output
 
@@ -10,15 +11,39 @@ of `config.size_multiple` runs.
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdedit.diffusion.layers.conv2d import Conv2d
-from sdedit.diffusion.layers.resample import downsampler, upsampler
-from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, ResidualBlock, ToRGB
+from sdedit.diffusion.layers.group_norm import GroupNormSiLU
+from sdedit.diffusion.layers.resample import DownConv2d, UpConv2d, downsampler, upsampler
+from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, Norm, ResidualBlock, ToRGB
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
 from sdedit.diffusion.ncsnpp.embedding import NoiseEmbedding
+
+
+def _norm(config: NetworkConfig) -> Norm:
+    return partial(GroupNormSiLU, groups=config.norm_groups, eps=config.norm_eps)
+
+
+def _block(config: NetworkConfig, c_in: int, c_out: int, resample: nn.Module | None = None) -> ResidualBlock:
+    return ResidualBlock(
+        c_in,
+        c_out,
+        4 * config.embedding_unit,
+        config.skip_rescale,
+        resample,
+        norm=_norm(config),
+        scale_shift=config.scale_shift,
+        resample_shortcut=config.resample_shortcut,
+    )
+
+
+def _attention(config: NetworkConfig, channels: int) -> Attention:
+    return Attention(channels, config.skip_rescale, heads=config.heads_of(channels), norm=_norm(config))
 
 
 class EncoderLevel(nn.Module):
@@ -26,22 +51,25 @@ class EncoderLevel(nn.Module):
 
     def __init__(self, config: NetworkConfig, level: int, skip_channels: list[int], image_channels: int) -> None:
         super().__init__()
-        width, embedding, rescale = config.channels[level], 4 * config.stem_channels, config.skip_rescale
+        width = config.channels[level]
         attends = level in config.attention_levels
         self.blocks = nn.ModuleList()
         self.attentions = nn.ModuleList()
         for _ in range(config.blocks[level]):
-            self.blocks.append(ResidualBlock(skip_channels[-1], width, embedding, rescale))
-            self.attentions.append(Attention(width, rescale) if attends else nn.Identity())
+            self.blocks.append(_block(config, skip_channels[-1], width))
+            self.attentions.append(_attention(config, width) if attends else nn.Identity())
             skip_channels.append(width)
-        self.down: ResidualBlock | None = None
+        self.down: ResidualBlock | DownConv2d | None = None
         self.join: InputSkip | InputResidual | None = None
         if level < config.levels - 1:
-            self.down = ResidualBlock(width, width, embedding, rescale, downsampler(config.resampling))
+            if config.resamples_in_blocks:
+                self.down = _block(config, width, width, downsampler(config.resampling))
+            else:
+                self.down = DownConv2d(width, centred=config.resampling == "conv-centred")
             if config.input_pyramid == "skip":
                 self.join = InputSkip(image_channels, width, downsampler(config.resampling))
             elif config.input_pyramid == "residual":
-                self.join = InputResidual(image_channels, width, rescale)
+                self.join = InputResidual(image_channels, width, config.skip_rescale)
             skip_channels.append(width)
 
     def forward(self, h: Tensor, image: Tensor, embedding: Tensor, skips: list[Tensor]) -> tuple[Tensor, Tensor]:
@@ -61,10 +89,10 @@ class Middle(nn.Module):
 
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
-        width, embedding, rescale = config.channels[-1], 4 * config.stem_channels, config.skip_rescale
-        self.block0 = ResidualBlock(width, width, embedding, rescale)
-        self.attention = Attention(width, rescale)
-        self.block1 = ResidualBlock(width, width, embedding, rescale)
+        width = config.channels[-1]
+        self.block0 = _block(config, width, width)
+        self.attention = _attention(config, width)
+        self.block1 = _block(config, width, width)
 
     def forward(self, h: Tensor, embedding: Tensor) -> Tensor:
         return self.block1(self.attention(self.block0(h, embedding)), embedding)
@@ -75,26 +103,32 @@ class DecoderLevel(nn.Module):
 
     def __init__(self, config: NetworkConfig, level: int, c_in: int, skip_channels: list[int]) -> None:
         super().__init__()
-        width, embedding, rescale = config.channels[level], 4 * config.stem_channels, config.skip_rescale
+        width = config.channels[level]
+        attends = level in config.attention_levels
+        every = attends and config.decoder_attention == "every"
         self.blocks = nn.ModuleList()
+        self.attentions = nn.ModuleList()
         for _ in range(config.blocks[level] + 1):
-            self.blocks.append(ResidualBlock(c_in + skip_channels.pop(), width, embedding, rescale))
+            self.blocks.append(_block(config, c_in + skip_channels.pop(), width))
+            self.attentions.append(_attention(config, width) if every else nn.Identity())
             c_in = width
-        self.attention = Attention(width, rescale) if level in config.attention_levels else nn.Identity()
+        self.attention = _attention(config, width) if attends and not every else nn.Identity()
         self.to_image: ToRGB | None = None
         self.upsample: nn.Module | None = None
         if config.output_pyramid == "skip":
-            self.to_image = ToRGB(width, config.image_channels * config.patch**2)
+            self.to_image = ToRGB(width, config.image_channels * config.patch**2, _norm(config))
             self.upsample = upsampler(config.resampling) if level < config.levels - 1 else None
-        self.up: ResidualBlock | None = None
-        if level > 0:
-            self.up = ResidualBlock(width, width, embedding, rescale, upsampler(config.resampling))
+        self.up: ResidualBlock | UpConv2d | None = None
+        if level > 0 and config.resamples_in_blocks:
+            self.up = _block(config, width, width, upsampler(config.resampling))
+        elif level > 0:
+            self.up = UpConv2d(width)
 
     def forward(
         self, h: Tensor, output: Tensor | None, embedding: Tensor, skips: list[Tensor]
     ) -> tuple[Tensor, Tensor | None]:
-        for block in self.blocks:
-            h = block(torch.cat([h, skips.pop()], dim=1), embedding)
+        for block, attention in zip(self.blocks, self.attentions, strict=True):
+            h = attention(block(torch.cat([h, skips.pop()], dim=1), embedding))
         h = self.attention(h)
         if self.to_image is not None:
             detail = self.to_image(h)
@@ -115,7 +149,7 @@ class NCSNpp(nn.Module):
         super().__init__()
         self.config = config
         image_channels = config.image_channels * config.patch**2
-        self.embedding = NoiseEmbedding(config.embedding, config.stem_channels, config.fourier_scale)
+        self.embedding = NoiseEmbedding(config.embedding, config.embedding_unit, config.fourier_scale)
         self.stem = Conv2d(image_channels, config.stem_channels, 3, padding=1)
 
         self.encoder = nn.ModuleList()
@@ -134,7 +168,7 @@ class NCSNpp(nn.Module):
             self.decoder.append(DecoderLevel(config, level, width, skip_channels))
             width = config.channels[level]
 
-        self.head = ToRGB(width, image_channels) if config.output_pyramid == "none" else None
+        self.head = ToRGB(width, image_channels, _norm(config)) if config.output_pyramid == "none" else None
 
     def cast_body(self, dtype: torch.dtype) -> None:
         self.to(dtype)
@@ -149,7 +183,7 @@ class NCSNpp(nn.Module):
         Args:
             x: (B, image_channels, H, W), H and W multiples of `config.size_multiple`.
             noise_label: (B,), or (1,) if all images share it: log sigma for the Fourier embedding, a noise index for
-                the positional one.
+                the others.
 
         Returns:
             (B, image_channels, H, W).

@@ -9,14 +9,15 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from functools import partial
 from pathlib import Path
+from typing import Any, BinaryIO
 
 import torch
 from PIL import Image
 from torch import Tensor
 from torch.nn import functional as F
 
+from sdedit.diffusion.algorithms import inpaint
 from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
@@ -24,23 +25,27 @@ from sdedit.errors import SdeditError, is_out_of_memory
 from sdedit.io.files import write_atomically
 from sdedit.io.recipe import Recipe, save_image
 from sdedit.io.tensors import to_image, to_tensor
-from sdedit.jobs.batch.batches import Batch, Guide, Window, read_guide
+from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.ledger import Ledger
+from sdedit.jobs.console import Console
+from sdedit.jobs.edit import Reader
+from sdedit.jobs.guides import Guide
 from sdedit.jobs.options import PaintOptions
-from sdedit.jobs.settings import Resolved, load_job_model, resolve, warnings
+from sdedit.jobs.settings import Resolved, resolve, warnings
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _WRITERS = 2
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next image would not fit either
-_NO_MEMORY = "there is not enough memory for this picture; use a smaller --size"
+_NO_MEMORY = "there is not enough memory for this image; use a smaller --size"
 
 
 class Engine:
-    """A model with its settings, painting batch after batch."""
+    """A model with its settings, making images batch after batch."""
 
-    def __init__(self, model: ScoreModel, settings: Resolved) -> None:
+    def __init__(self, model: ScoreModel, settings: Resolved, reader: Reader) -> None:
         self.model = model
         self.settings = settings
+        self.reader = reader
         self._fits: dict[torch.Size, int] = {}  # guides of a shape that fit into memory, once it has run out
 
     @property
@@ -48,27 +53,23 @@ class Engine:
         """Network evaluations for each batch."""
         return self.settings.sampling.steps * self.settings.repeats * self.settings.passes
 
-    def read(self, path: str) -> Guide:
-        """A guide at the size it is painted at.
-
-        Raises:
-            SdeditError: as `read_guide`.
-        """
-        return read_guide(path, self.settings.background, self.settings.size)
+    def read(self, task: Task) -> Guide:
+        """The guide of a task at the size it is painted at; errors as of `Reader.read`."""
+        return self.reader.read(task, self.settings.size)
 
     def paint(
         self,
         windows: Iterable[Window],
         ledger: Ledger | None,
-        say: Callable[[str], object] = lambda line: None,
+        console: Console,
         on_step: Callable[[Step], object] = lambda step: None,
     ) -> Generator[PaintedFile, None, None]:
-        """Paint windows, write the images, and tell what became of each.
+        """Make the images of windows, write them, and tell what became of each.
 
         Args:
             windows: guides in batches.
             ledger: where images are recorded; None for images outside a folder of them.
-            say: takes lines about what is done.
+            console: says what is done.
             on_step: called after each network evaluation of a batch.
 
         Raises:
@@ -82,13 +83,13 @@ class Engine:
                     _record_failure(result, ledger)
                     yield result
                 for batch in window.batches:
-                    for task, image, recipe, seconds in self._paint_batch(batch, say, on_step):
-                        if image is None:
+                    for task, guide, painted, recipe, seconds in self._paint_batch(batch, console, on_step):
+                        if painted is None:
                             result = PaintedFile.failure(task, _NO_MEMORY)
                             _record_failure(result, ledger)
                             yield result
                         else:
-                            pending.append(writers.submit(_write, task, image, recipe, seconds, ledger))
+                            pending.append(writers.submit(_write, task, guide, painted, recipe, seconds, ledger))
                     # While this batch is written, the next one is painted.
                     while pending and (pending[0].done() or len(pending) > len(batch.entries)):
                         yield pending.popleft().result()
@@ -98,23 +99,28 @@ class Engine:
             writers.shutdown(wait=True)  # what is painted is written, even if the rest is given up
 
     def _paint_batch(
-        self, batch: Batch, say: Callable[[str], object], on_step: Callable[[Step], object]
-    ) -> Iterator[tuple[Task, Image.Image | None, Recipe, float]]:
+        self, batch: Batch, console: Console, on_step: Callable[[Step], object]
+    ) -> Iterator[tuple[Task, Guide, Image.Image | None, Recipe, float]]:
         multiple = self.model.size_multiple
-        height, width = (max(size[axis] for size in _sizes(batch)) for axis in (1, 0))
+        sizes = [guide.image.size for _, guide in batch.entries]
+        height, width = (max(size[axis] for size in sizes) for axis in (1, 0))
         height, width = height + -height % multiple, width + -width % multiple
         guides = torch.stack([_padded(to_tensor(guide.image), height, width) for _, guide in batch.entries])
+        masks = None
+        if self.settings.layers is not None:
+            given = [guide.mask for _, guide in batch.entries if guide.mask is not None]
+            masks = torch.stack([_padded(torch.from_numpy(mask)[None], height, width) for mask in given])
         seeds = [task.seed for task, _ in batch.entries]
         start = 0
         while start < len(guides):
             together = min(self._fits.get(guides.shape[1:], len(guides)), len(guides) - start)
             part = slice(start, start + together)
             began = time.perf_counter()
-            painted = self._try(guides[part], seeds[part], on_step)
+            painted = self._try(guides[part], None if masks is None else masks[part], seeds[part], on_step)
             seconds = (time.perf_counter() - began) / together
             if painted is None and together > 1:
                 self._fits[guides.shape[1:]] = together // 2
-                say(f"memory ran out with {together} guides at once; going on with {together // 2}")
+                console.log(f"memory ran out with {together} guides at once; going on with {together // 2}")
                 continue
             for index, (task, guide) in enumerate(batch.entries[part]):
                 if task not in batch.wanted:
@@ -128,67 +134,78 @@ class Engine:
                     guide_checksum=guide.checksum,
                     batch=together,
                     folder_seed=task.folder_seed,
+                    layers=guide.layers,
                 )
                 image = None if painted is None else to_image(painted[index, :, :down, :across])
-                yield task, image, recipe, seconds
+                yield task, guide, image, recipe, seconds
             start += together
 
-    def _try(self, guides: Tensor, seeds: list[int], on_step: Callable[[Step], object]) -> Tensor | None:
+    def _try(
+        self, guides: Tensor, masks: Tensor | None, seeds: list[int], on_step: Callable[[Step], object]
+    ) -> Tensor | None:
         """Painted guides (B, 3, H, W) on the CPU, or None if they do not fit into memory."""
+        settings, model = self.settings, self.model
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
+        sampling, repeats = settings.sampling, settings.repeats
         try:
-            return synthesise_coarse_to_fine(
-                self.model,
-                guides,
-                self.settings.t0,
-                self.settings.sampling,
-                generators,
-                self.settings.repeats,
-                self.settings.passes,
-                on_step,
-            ).cpu()
+            if masks is None:
+                return synthesise_coarse_to_fine(
+                    model, guides, settings.t0, sampling, generators, repeats, settings.passes, on_step
+                ).cpu()
+            sigmas = model.schedule.sigmas(settings.t0, sampling.n_sigmas, sampling.grid)
+            return inpaint(model, guides, masks, sigmas, generators, sampling.sampler, repeats, on_step).cpu()
         except (MemoryError, RuntimeError) as error:
             if not is_out_of_memory(error):
                 raise
-        if self.model.device.type == "cuda":
+        if model.device.type == "cuda":
             torch.cuda.empty_cache()
         return None
 
 
-def load_engine(options: PaintOptions, device: str, say: Callable[[str], object] | None, show_progress: bool) -> Engine:
-    """The model of a job on a device, with the job's settings; says what a user should know of it.
+def load_engine(options: PaintOptions, console: Console, reader: Reader | None = None) -> Engine:
+    """The model of a job with the job's settings; says what a user should know of it.
+
+    Args:
+        options: of the job.
+        console: says it.
+        reader: one that has been made already.
 
     Raises:
         SdeditError: if there is no such model or device, or the model cannot do what is asked.
     """
-    model = load_job_model(options, device, show_progress)
+    model = options.model.load(console.bars)
     settings = resolve(options, model)
-    for line in warnings(settings, model) if say else []:
-        say(line)  # type: ignore[misc]
-    return Engine(model, settings)
+    for line in warnings(settings, model):
+        console.log(line)
+    return Engine(model, settings, reader or Reader(options.background, options.layers))
 
 
-def _sizes(batch: Batch) -> list[tuple[int, int]]:
-    return [guide.image.size for _, guide in batch.entries]
+def _padded(channels: Tensor, height: int, width: int) -> Tensor:
+    """Channels (C, h, w) with their edges repeated to (C, height, width), as the algorithms do with one alone."""
+    return F.pad(channels[None], (0, width - channels.shape[2], 0, height - channels.shape[1]), mode="replicate")[0]
 
 
-def _padded(guide: Tensor, height: int, width: int) -> Tensor:
-    """A guide (3, h, w) with its edges repeated to (3, height, width), as `synthesise` would do with it alone."""
-    return F.pad(guide[None], (0, width - guide.shape[2], 0, height - guide.shape[1]), mode="replicate")[0]
+def _write(
+    task: Task, guide: Guide, painted: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None
+) -> PaintedFile:
+    """Finish an image, write it and record it; runs beside the network."""
+    suffix = ".png" if task.output is None else task.output.suffix.lower()
+    image, metadata = painted, dict[str, Any]()
+    if guide.finish is not None:
+        image, metadata = guide.finish(painted, suffix)
 
+    def save(file: BinaryIO) -> None:
+        save_image(image, file, suffix, recipe, **metadata)
 
-def _write(task: Task, image: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None) -> PaintedFile:
-    """Write an image and record it; runs beside the network."""
     if task.output is None:
         data = io.BytesIO()
-        save_image(image, data, ".png", recipe)
+        save(data)
         sys.stdout.buffer.write(data.getvalue())
         sys.stdout.buffer.flush()
     else:
         try:
             task.output.parent.mkdir(parents=True, exist_ok=True)
-            suffix = task.output.suffix.lower()
-            write_atomically(task.output, partial(save_image, image, suffix=suffix, recipe=recipe))
+            write_atomically(task.output, save)
         except (SdeditError, OSError) as error:
             cause = error.__cause__ if isinstance(error, SdeditError) else error
             if ledger is None or (isinstance(cause, OSError) and cause.errno in _DISK_IS_FULL):

@@ -1,14 +1,15 @@
-"""Painting folders and lists: plan, resume, share with other processes, report."""
+"""Folders and lists of guides: plan, resume, share with other processes, report."""
 
 from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import closing
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import IMAGE_SUFFIXES, reason, remove_abandoned_parts
@@ -16,6 +17,7 @@ from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides
 from sdedit.jobs.batch.progress import Progress
 from sdedit.jobs.batch.ranks import Rank, Share, find_rank
+from sdedit.jobs.console import SILENT, Console
 from sdedit.jobs.options import PaintOptions
 from sdedit.jobs.tasks import PaintedFile
 
@@ -27,55 +29,35 @@ if TYPE_CHECKING:
 BATCH = 8
 _WINDOW = 4  # batches in a window: enough guides to find like shapes among, few enough to share out evenly
 _WINDOW_PIXELS = 1 << 26  # at most, so that large sizes do not fill the memory
-
-
-def paint_files(inputs: str | Path | Sequence[str | Path], output: str | Path, **options: Any) -> Iterator[PaintedFile]:
-    """Paint folders and files of guides into a folder: what `sdedit paint FOLDER -o OUT` does, as an iterator.
-
-    Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Images that are
-    done are skipped; a bad guide gives a result with an error, and the others go on.
-
-    Args:
-        inputs: folders and image files.
-        output: folder to write to; it is made if need be.
-        options: fields of `sdedit.jobs.options.PaintOptions`, such as t0, seed, batch; `model` may be a loaded one.
-
-    Returns:
-        One result for each image, in the order of painting. Nothing is painted before the first is asked for.
-
-    Raises:
-        SdeditError: if an option cannot be used, there are no guides, or the folder cannot be written.
-    """
-    given = [inputs] if isinstance(inputs, (str, Path)) else list(inputs)
-    return paint_folder(given, [], Path(output), PaintOptions(**options), None, show_progress=False)
+_VERBS = {"paint": "guides", "edit": "images to edit", "composite": "images to paste on"}
 
 
 def paint_folder(
-    inputs: Sequence[str | Path],
-    lines: Sequence[str],
-    output: Path,
-    options: PaintOptions,
-    say: Callable[[str], object] | None,
-    show_progress: bool,
+    inputs: Sequence[str | Path], lines: Sequence[str], output: Path, options: PaintOptions, console: Console
 ) -> Iterator[PaintedFile]:
-    """Paint guides into a folder.
+    """Paint guides into a folder, or edit or composite images into one.
 
     Args:
         inputs: folders and files.
         lines: more of them, from a list (see `sdedit.jobs.batch.listing`).
         output: folder to write to.
         options: how.
-        say: takes lines about what is done; None for silence.
-        show_progress: draw a progress bar on standard error if it is a terminal.
+        console: says what is done.
+
+    Returns:
+        One result for each image, in the order of painting. A bad guide gives one with an error, and the others go on.
 
     Raises:
-        SdeditError: as `paint_files`.
+        SdeditError: if an option cannot be used, there are no guides, or the folder cannot be written.
     """
     options.check()
     rank = find_rank(os.environ, options.shard)
     if rank.index > 0 and options.shard is None:
-        say, show_progress = None, False  # only rank 0 logs
+        console = SILENT  # only rank 0 logs
     listing = list_guides(inputs, lines, output, options.variants, options.include, options.exclude)
+    from sdedit.jobs.edit import Reader
+
+    reader = Reader(options.background, options.layers)
     ledger = prepare_folder(output)
     folder_seed = ledger.claim_seed() if options.seed is None else options.seed
     for folder, why in listing.unreadable:
@@ -84,8 +66,9 @@ def paint_folder(
     # Slow imports last: everything above fails fast.
     from sdedit.jobs.batch.engine import load_engine
 
-    engine = load_engine(options, rank.device(options.device), say, show_progress)
-    yield from paint_listing(engine, listing, ledger, folder_seed, options, rank, say, show_progress)
+    device = rank.device(options.model.device)
+    engine = load_engine(replace(options, model=replace(options.model, device=device)), console, reader)
+    yield from paint_listing(engine, listing, ledger, folder_seed, options, rank, console)
 
 
 def paint_listing(
@@ -95,10 +78,9 @@ def paint_listing(
     folder_seed: int,
     options: PaintOptions,
     rank: Rank,
-    say: Callable[[str], object] | None,
-    show_progress: bool,
+    console: Console,
 ) -> Iterator[PaintedFile]:
-    """Paint a rank's share of a list.
+    """Make a rank's share of a list.
 
     Raises:
         SdeditError: if the disk is full or read-only.
@@ -107,12 +89,12 @@ def paint_listing(
     from sdedit.jobs.batch.resume import Resume
 
     settings, model = engine.settings, engine.model
-    batch = options.batch or BATCH
-    length = _window_length(batch, settings)
+    batch = options.batch or (BATCH if options.layers is None else 1)
+    length = _window_length(batch, options, settings)
     together = rank.count > 1 and options.shard is None
-    with Progress(len(listing), engine.evaluations, ledger if together else None, say, show_progress) as progress:
-        progress.say(
-            f"{model.name}: {len(listing.guides)} guides to {listing.output}, t0 {settings.t0:.4g}, "
+    with Progress(len(listing), engine.evaluations, ledger if together else None, console) as progress:
+        console.log(
+            f"{model.name}: {len(listing.guides)} {_VERBS[options.task]} to {listing.output}, t0 {settings.t0:.4g}, "
             f"sigma(t0) {settings.sigma:.4g}, {settings.sampling}, seed {folder_seed}, "
             f"{batch} at once{f', share {rank.index} of {rank.count}' if rank.count > 1 else ''}"
         )
@@ -123,13 +105,13 @@ def paint_listing(
         numbers = share.windows(-(-len(listing) // length))
         windows = read_windows(
             (listing.tasks(number * length, (number + 1) * length, folder_seed) for number in numbers),
-            Resume(options, settings, model),
+            Resume(options, settings, model, engine.reader.layers),
             engine.read,
             model.size_multiple,
             batch,
         )
         failed = bool(listing.unreadable)
-        painted = engine.paint(windows, ledger, progress.say, lambda step: progress.on_step())
+        painted = engine.paint(windows, ledger, console, lambda step: progress.on_step())
         with closing(windows), closing(painted):
             for result in painted:
                 if result.status == "skipped" and result.recipe and result.output not in recorded:
@@ -141,8 +123,10 @@ def paint_listing(
         share.finish(failed)
 
 
-def _window_length(batch: int, settings: Resolved) -> int:
+def _window_length(batch: int, options: PaintOptions, settings: Resolved) -> int:
     """Images in a window; the same in every process of a job."""
+    if options.layers is not None:
+        return batch * options.variants  # images are kept at full size while their regions are painted
     size = settings.size
     pixels = size * size if isinstance(size, int) else size[0] * size[1]
     return batch * max(1, min(_WINDOW, _WINDOW_PIXELS // (pixels * batch)))

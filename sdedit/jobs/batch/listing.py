@@ -29,7 +29,7 @@ from sdedit.jobs.tasks import Task
 
 
 class GuideFile(NamedTuple):
-    """One guide of a job: its file, its relative path, and that of its image."""
+    """One guide of a job: its file, its relative path, and that of its picture."""
 
     path: str
     relative: str
@@ -56,7 +56,8 @@ class Listing:
             target = Path(self.output, source.target)
             if self.variants > 1:
                 target = numbered(target, variant)
-            tasks.append(Task(source.path, target, seed_of(folder_seed, source.relative, variant), folder_seed))
+            seed = seed_of(folder_seed, source.relative, variant)
+            tasks.append(Task(source.path, target, seed, folder_seed, source.relative))
         return tasks
 
     def digest(self) -> str:
@@ -66,7 +67,7 @@ class Listing:
 
 
 def seed_of(folder_seed: int, relative: str, variant: int) -> int:
-    """The seed of an image in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
+    """The seed of a picture in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
 
     Paths are compared as Unicode in composed form (NFC), so that a folder copied from a Mac keeps its seeds.
     """
@@ -87,14 +88,14 @@ def list_guides(
     Args:
         inputs: folders and files; a file need not exist, and is then reported when its turn comes.
         lines: more of them, from a list.
-        output: folder the images are written to.
-        variants: images for each guide.
-        include: patterns of names that are guides in folders; empty for the suffixes of images.
+        output: folder the pictures are written to.
+        variants: pictures for each guide.
+        include: patterns of names that are guides in folders; empty for the suffixes of pictures.
         exclude: patterns of names that are not. A pattern with "/" is matched with the relative path, another one with
             each part of it.
 
     Raises:
-        SdeditError: if there are no guides, or two guides would become one file, or an image would replace a guide.
+        SdeditError: if there are no guides, or two guides would become one file, or a picture would replace a guide.
     """
     found: dict[str, str] = {}  # file: relative path; a file named twice is painted once
     unreadable: list[tuple[str, str]] = []
@@ -181,7 +182,7 @@ def _kept_path(line: str) -> str:
 
 
 def _with_targets(found: dict[str, str]) -> list[GuideFile]:
-    """Name the images: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
+    """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
     """
@@ -203,7 +204,7 @@ def _with_targets(found: dict[str, str]) -> list[GuideFile]:
 
 
 def _refuse_guides_as_images(sources: list[GuideFile], output: Path, variants: int) -> None:
-    """No image may replace a guide."""
+    """No picture may replace a guide."""
     real: dict[str, str] = {}  # of folders: there are few of them
 
     def place(path: str) -> tuple[str, str]:

@@ -2,53 +2,41 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from collections.abc import Callable
+from contextlib import ExitStack
 from types import TracebackType
 
 from sdedit.jobs.batch.ledger import Ledger
+from sdedit.jobs.console import Console
 from sdedit.jobs.tasks import PaintedFile
 
 _POLL = 1.0  # seconds between looks at the ledger
 
 
 class Progress:
-    """A progress bar on standard error, if that is a terminal, and lines that do not break it.
+    """A bar of the images of a job.
 
     Args:
         total: images in all.
         steps: network evaluations for each batch.
         ledger: where other processes record their images; None if there are none.
-        say: takes the lines; None for silence.
-        show: draw a bar.
+        console: draws the bar.
     """
 
-    def __init__(
-        self, total: int, steps: int, ledger: Ledger | None, say: Callable[[str], object] | None, show: bool
-    ) -> None:
-        from tqdm import tqdm
-
-        self._say = say
+    def __init__(self, total: int, steps: int, ledger: Ledger | None, console: Console) -> None:
+        self._console = console
         self._ledger = ledger
         self._steps = steps
         self._step = 0
         self._settled: set[str] = set()
         self._looked = time.monotonic()
-        self._bar = tqdm(total=total, unit="picture", leave=False, disable=None if show else True)
+        self._stack = ExitStack()
+        self._bar = self._stack.enter_context(console.bar(total, "image"))
 
     def done_before(self, outputs: set[str]) -> None:
         """Count images that the ledger knew when the work began."""
         for output in outputs:
             self._add(output)
-
-    def say(self, line: str) -> None:
-        if self._say is None:
-            return
-        if self._bar.disable:
-            self._say(line)
-        else:
-            self._bar.write(line, file=sys.stderr)
 
     def on_step(self) -> None:
         """A network evaluation is done."""
@@ -60,7 +48,7 @@ class Progress:
     def on_result(self, result: PaintedFile) -> None:
         self._add(result.output)
         if result.status == "failed":
-            self.say(f"left out: {result.error}")
+            self._console.log(f"left out: {result.error}")
 
     def _look(self) -> None:
         """Count what others have settled."""
@@ -82,4 +70,4 @@ class Progress:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._bar.close()
+        self._stack.close()

@@ -1,0 +1,82 @@
+"""What files of weights do not say of their network, and what a reader takes for it unless it is told otherwise."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sdedit.diffusion.vp_schedule import Betas, VPSchedule
+from sdedit.errors import SdeditError
+
+# The families differ from the published NCSN++ in these options, besides widths, depths and heads.
+DDPM: Mapping[str, Any] = {
+    "embedding": "positional",
+    "resampling": "conv",
+    "skip_rescale": False,
+    "decoder_attention": "every",
+    "norm_groups": 32,
+}
+ADM: Mapping[str, Any] = {
+    "embedding": "timestep",
+    "resampling": "mean",
+    "skip_rescale": False,
+    "resample_shortcut": False,
+    "decoder_attention": "every",
+    "norm_groups": 32,
+    "norm_eps": 1e-5,
+}
+IMPROVED_DDPM: Mapping[str, Any] = {**ADM, "resampling": "conv-centred", "resample_shortcut": True}
+
+
+@dataclass(frozen=True)
+class Assumptions:
+    """What the user knows better than a reader's guess; None leaves it to the reader.
+
+    Attributes:
+        schedule: how beta goes with time, of a variance-preserving model.
+        timesteps: T, the number of its noise levels.
+        heads: the number of attention heads at every level.
+        head_channels: or the channels of each head.
+        size: height and width of the training pictures, in pixels.
+    """
+
+    schedule: Betas | None = None
+    timesteps: int | None = None
+    heads: int | None = None
+    head_channels: int | None = None
+    size: int | None = None
+
+    def given(self) -> set[str]:
+        """The names of what was given."""
+        return {name for name, value in vars(self).items() if value is not None}
+
+    def take_only(self, path: Path, *names: str) -> None:
+        """Refuse to be told what a file says itself or its network does not have.
+
+        Raises:
+            SdeditError: if something else than `names` was given.
+        """
+        if idle := sorted(self.given() - {*names}):
+            words = ", ".join(name.replace("_", "-") for name in idle)
+            raise SdeditError(f"{path} leaves nothing open where {words} could be assumed; leave that out")
+
+    def vp_schedule(self, betas: Betas = "linear", timesteps: int = 1000) -> tuple[VPSchedule, float]:
+        """The schedule that is usual for a file, or what was given in its place, and the label's scale.
+
+        The linear betas of T levels are 1000 / T times DDPM's, and the label i is told as i 1000 / T: so Nichol and
+        Dhariwal (2021, arXiv 2102.09672) trained at other T, and at T = 1000 it is DDPM.
+
+        Raises:
+            SdeditError: if there is no such schedule.
+        """
+        betas, timesteps = self.schedule or betas, self.timesteps or timesteps
+        try:
+            scale = 1000 / timesteps
+            return VPSchedule(betas, timesteps, 1e-4 * scale, 0.02 * scale), 1.0 if betas == "continuous" else scale
+        except (ValueError, ZeroDivisionError) as error:
+            raise SdeditError(f"there is no such noise schedule: {error}") from error
+
+
+NOTHING = Assumptions()

@@ -1,0 +1,78 @@
+"""`sdedit bench`: its figures hang together, its peer runs on the same weights, and wrong requests get a sentence."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.preconditioning import VEPreconditioning
+from sdedit.diffusion.samplers import DEFAULT
+from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.score_model import ScoreModel
+from tests.helpers.commands import Command, fails_in_one_sentence
+
+_SMALL = NetworkConfig(128, (128, 128), (1, 1), attention_levels=(1,), input_pyramid="skip", output_pyramid="skip")
+
+
+@pytest.fixture
+def published_layout(tmp_path: Path) -> Path:
+    path = tmp_path / "small.safetensors"
+    save_checkpoint(ScoreModel(NCSNpp(_SMALL), VEPreconditioning(), VESchedule(), 16, {"name": "small"}), path)
+    return path
+
+
+def test_own_network(installed: Command, tiny_checkpoint: Path) -> None:
+    result = installed(
+        "bench", "--model", tiny_checkpoint, "--repeats", "2", "--batch", "3", "--precision", "fp32", "--json"
+    )
+    assert result.returncode == 0, result.stderr
+    row = json.loads(result.stdout)
+    assert (row["contestant"], row["size"], row["batch"], row["precision"]) == ("sdedit", 16, 3, "fp32")
+    assert row["times as long"] == 1
+    assert row["s/evaluation"] > 0
+    assert 0 < row["share of peak"] < 1.5
+    assert row["pictures/min"] == pytest.approx(3 * 60 / (DEFAULT.steps * row["s/evaluation"]), rel=0.02)
+    assert 0 < row["GFLOP"] < 1
+    assert row["memory MB"] > 50
+
+
+def test_says_where_the_kernel_is_missing(installed: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    words = ("bench", "--model", tiny_checkpoint, "--repeats", "1", "--device", "cpu")
+    result = installed(*words, env={"PATH": str(tmp_path)})
+    assert result.returncode == 0
+    assert "no C compiler" in result.stderr.decode()
+
+
+def test_against_diffusers(sdedit: Command, published_layout: Path) -> None:
+    result = sdedit("bench", "--model", published_layout, "--repeats", "1", "--diffusers", "--size", "16")
+    assert result.returncode == 0, result.stderr
+    lines = result.stdout.decode().splitlines()
+    assert [line.split("  ")[0] for line in lines] == [
+        "contestant", "sdedit", "diffusers as shipped", "diffusers with all settings",
+    ]  # fmt: skip
+
+
+def test_flops_are_those_of_the_convolutions(sdedit: Command, published_layout: Path) -> None:
+    small = json.loads(sdedit("bench", "--model", published_layout, "--repeats", "1", "--size", "32", "--json").stdout)
+    large = json.loads(sdedit("bench", "--model", published_layout, "--repeats", "1", "--size", "64", "--json").stdout)
+    # Four times the pixels: four times the convolutions, to the three digits shown, and a little more for attention
+    # where torch counts the kernel it chose for it.
+    assert 3.95 < large["GFLOP"] / small["GFLOP"] < 6
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["--size", "18"], ["multiples of 4", "18"]),
+        (["--diffusers"], ["diffusers", "tiny"]),
+        (["--batch", "0"], ["--batch"]),
+        (["--model", "nothing.safetensors"], ["nothing.safetensors"]),
+    ],
+)
+def test_bad_requests(sdedit: Command, tiny_checkpoint: Path, arguments: list[str], words: list[str]) -> None:
+    options = [] if "--model" in arguments else ["--model", tiny_checkpoint]
+    fails_in_one_sentence(sdedit("bench", *options, *arguments), *words)

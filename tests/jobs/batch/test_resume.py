@@ -1,0 +1,169 @@
+"""Runs that are killed, interrupted, repeated and changed: nothing lost, nothing doubled, nothing half-written."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdedit.checkpoints.formats.native import save_checkpoint
+from sdedit.io.files import remove_abandoned_parts
+from sdedit.jobs.batch.ledger import Ledger
+from sdedit.jobs.paint import paint_files
+from tests.helpers.commands import Command, start, wait_for_growth
+from tests.helpers.folders import make_guides, pictures
+from tests.helpers.images import blocks_picture
+from tests.helpers.models import make_tiny_model, sampled
+
+KILLS = int(os.environ.get("SDEDIT_TEST_KILLS", "5"))
+
+
+@pytest.fixture
+def options(tiny_checkpoint: Path) -> list[object]:
+    return ["--model", tiny_checkpoint, "--seed", 7, "--quiet"]
+
+
+def ledger_lines(folder: Path) -> list[dict]:
+    """The lines of a ledger, without those a killed writer tore: readers skip them as well."""
+    return list(Ledger(folder).new_lines())
+
+
+def test_killed_at_random_moments(options: list[object], tmp_path: Path) -> None:
+    guides = make_guides(tmp_path / "guides", 200)
+    words = [guides, *options, "--steps", 60]
+    assert start(*words, "-o", tmp_path / "whole").wait() == 0
+    moments = random.Random(5)
+    out = tmp_path / "out"
+    kills = 0
+    for _ in range(KILLS):
+        size = (out / "sdedit.jsonl").stat().st_size if out.exists() else 0
+        process = start(*words, "-o", out)
+        if wait_for_growth(out / "sdedit.jsonl", process, size):
+            time.sleep(moments.uniform(0, 0.5))
+            kills += process.poll() is None
+            process.kill()
+        process.wait()
+    assert kills > 2 or KILLS < 3
+    done = {path: path.stat().st_mtime_ns for path in out.rglob("*.png")}
+    assert start(*words, "-o", out).wait() == 0
+    assert pictures(out) == pictures(tmp_path / "whole")
+    assert len(pictures(out)) == 200
+    assert {path: path.stat().st_mtime_ns for path in done} == done  # none painted twice
+    recorded = [line["output"] for line in ledger_lines(out) if line.get("recipe")]
+    assert sorted(recorded) == sorted(pictures(out))
+
+
+def test_parts_of_dead_writers_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
+    code = """if True:
+        import pathlib, sys, time
+        from sdedit.io.files import write_atomically
+        def write(file):
+            file.write(b"half"); file.flush(); print("writing", flush=True); time.sleep(60)
+        write_atomically(pathlib.Path(sys.argv[1]), write)"""
+    writers = []
+    for name in ("dead.png", "living.png"):
+        writer = subprocess.Popen([sys.executable, "-c", code, tmp_path / name], stdout=subprocess.PIPE)
+        assert writer.stdout is not None
+        assert writer.stdout.readline() == b"writing\n"
+        writers.append(writer)
+    (tmp_path / ".other.part").write_bytes(b"")  # of nobody who is alive
+    writers[0].kill()
+    writers[0].wait()
+    try:
+        assert remove_abandoned_parts(tmp_path) == 2
+        (left,) = tmp_path.iterdir()
+        assert left.name.startswith(".living.png.")
+    finally:
+        writers[1].kill()
+        writers[1].wait()
+
+
+@pytest.mark.parametrize(
+    ("number", "code", "word"), [(signal.SIGINT, 130, "interrupted"), (signal.SIGTERM, 143, "term")]
+)
+def test_signals_end_in_order(
+    tiny_checkpoint: Path, tmp_path: Path, number: signal.Signals, code: int, word: str
+) -> None:
+    guides = make_guides(tmp_path / "guides", 60)
+    out = tmp_path / "out"
+    process = start(guides, "-o", out, "--model", tiny_checkpoint, "--steps", 300)
+    assert wait_for_growth(out / "sdedit.jsonl", process, 100)
+    process.send_signal(number)
+    said = process.communicate(timeout=300)[1].decode()
+    assert process.returncode == code
+    assert word in said
+    assert "same command goes on" in said.splitlines()[-1]
+    assert "Traceback" not in said
+    found = pictures(out)
+    assert 0 < len(found) < 60
+    for name in found:
+        Image.open(out / name).load()
+
+
+def test_a_seed_is_drawn_once_for_a_folder(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    guides = make_guides(tmp_path / "guides", 3)
+    words = ["paint", guides, "-o", "out", "--model", tiny_checkpoint, "--steps", 2, "--batch", 1]
+    assert sdedit(*words).returncode == 0
+    before = pictures(tmp_path / "out")
+    (tmp_path / "out" / "b" / "001.png").unlink()
+    assert sdedit(*words).returncode == 0
+    assert pictures(tmp_path / "out") == before
+    assert sdedit(*words[:3], "other", *words[4:]).returncode == 0
+    assert pictures(tmp_path / "other") != before
+
+
+def test_what_is_done_is_judged_by_its_recipe(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    guides = make_guides(tmp_path / "guides", 4)
+
+    def statuses(**options: object) -> list[str]:
+        results = paint_files(guides, tmp_path / "out", **{"model": tiny_checkpoint, "seed": 7, **options})
+        return sorted(result.status for result in results)
+
+    assert statuses(sampling=sampled(2)) == ["painted"] * 4
+    assert statuses(sampling=sampled(2)) == ["skipped"] * 4
+    assert statuses(sampling=sampled(2), batch=3) == ["skipped"] * 4
+    assert statuses(sampling=sampled(3), skip_existing=True) == ["skipped"] * 4
+    assert statuses(sampling=sampled(3)) == ["painted"] * 4
+    assert statuses(sampling=sampled(3), overwrite=True) == ["painted"] * 4
+    last: dict[str, object] = {"sampling": sampled(3)}
+    for name, value in (
+        ("t0", 0.4),
+        ("seed", 8),
+        ("size", 20),
+        ("background", "black"),
+        ("sampling", sampled(3, "ancestral")),
+    ):
+        last[name] = value
+        assert statuses(**last) == ["painted"] * 4, name
+    copy = tmp_path / "copy.safetensors"
+    copy.write_bytes(tiny_checkpoint.read_bytes())
+    assert statuses(**last, model=copy) == ["skipped"] * 4  # the same weights under another name
+    save_checkpoint(make_tiny_model(seed=1), copy)
+    assert statuses(**last, model=copy) == ["painted"] * 4
+    assert statuses(**last) == ["painted"] * 4
+    # A guide that was touched, one that was changed, a picture that was cut, and one of somebody else.
+    (guides / "a" / "000.png").touch()
+    blocks_picture(30, 30).save(guides / "b" / "001.png")
+    cut = tmp_path / "out" / "c" / "002.png"
+    cut.write_bytes(cut.read_bytes()[:-5])
+    blocks_picture().save(tmp_path / "out" / "a" / "003.png")
+    assert statuses(**last) == ["failed", "painted", "painted", "skipped"]
+    assert Image.open(tmp_path / "out" / "a" / "003.png").size == (24, 20)
+    assert statuses(**last, overwrite=True) == ["painted"] * 4
+
+
+def test_two_processes_in_one_folder(options: list[object], tmp_path: Path) -> None:
+    guides = make_guides(tmp_path / "guides", 60)
+    words = [guides, *options, "--steps", 20]
+    assert start(*words, "-o", tmp_path / "whole").wait() == 0
+    both = [start(*words, "-o", tmp_path / "out") for _ in range(2)]
+    assert [process.wait() for process in both] == [0, 0]
+    assert pictures(tmp_path / "out") == pictures(tmp_path / "whole")
+    assert {line["output"] for line in ledger_lines(tmp_path / "out")} == set(pictures(tmp_path / "whole"))
