@@ -21,7 +21,8 @@ try:
 except ImportError:  # Windows
     fcntl = None  # type: ignore[assignment]
 
-IMAGE_SUFFIXES = frozenset({".png", ".jpg", ".jpeg", ".webp", ".tif", ".tiff", ".bmp", ".gif"})
+JPEG_SUFFIXES = (".jpg", ".jpeg", ".jpe", ".jfif")
+IMAGE_SUFFIXES = frozenset({".png", *JPEG_SUFFIXES, ".webp", ".avif", ".tif", ".tiff", ".bmp", ".gif"})
 PIPE = "-"
 _SUFFIX = ".part"
 _NAME_KEPT = 40  # characters of a file's name in that of its temporary file, which may have at most 255 bytes

@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Callable
-from contextlib import suppress
-from typing import BinaryIO
+from importlib.util import find_spec
+from typing import BinaryIO, TypeVar
 
-import numpy as np
-from PIL import Image, ImageCms, ImageColor, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps, UnidentifiedImageError
 
 from sdedit.errors import SdeditError
+from sdedit.io.colour import to_srgb, upright
 from sdedit.io.files import reason
+from sdedit.io.png import open_mended
 
 MOST_PAINTED_PIXELS = 1 << 24
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))
 _MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than an image
+
+Converted = TypeVar("Converted")
 
 
 def open_image(file: BinaryIO, name: str, background: str = "white") -> Image.Image:
-    """Read a PNG, JPEG, WebP, TIFF, BMP or GIF (its first frame) as 8-bit sRGB, the right way up.
+    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF (its first frame) as 8-bit sRGB, the right way up.
 
     Args:
         file: the image file, open and seekable.
@@ -29,27 +31,30 @@ def open_image(file: BinaryIO, name: str, background: str = "white") -> Image.Im
     Raises:
         SdeditError: if the file is not a whole image of at most 178 million pixels.
     """
-    return _decode(file, name, lambda image: to_srgb(image, name, background))
+    return decode(file, name, lambda image: as_rgb(image, name, background))
 
 
-def open_raw(file: BinaryIO, name: str) -> Image.Image:
-    """Read an image the right way up, its pixels as they are; arguments and errors as in `open_image`."""
-    return _decode(file, name, lambda image: image)
+def as_rgb(image: Image.Image, name: str = "the picture", background: str = "white") -> Image.Image:
+    """An image as a user has it, of any mode, with any profile and orientation, as 8-bit sRGB, the right way up.
+
+    Raises:
+        SdeditError: if grey of more than 16 bits or floating point is out of range.
+    """
+    return to_srgb(upright(image), name, background)
 
 
-def _decode(file: BinaryIO, name: str, convert: Callable[[Image.Image], Image.Image]) -> Image.Image:
+def decode(file: BinaryIO, name: str, convert: Callable[[Image.Image], Converted]) -> Converted:
+    """What `convert` makes of an image file's image, its pixels read and as they lie in the file.
+
+    Raises:
+        SdeditError: as `open_image`.
+    """
     try:
-        image = Image.open(file, formats=_FORMATS)
-        if image.width * image.height > _MOST_PIXELS:
-            raise _too_large(name)
-        image.load()
-        with suppress(Exception):  # broken EXIF data: the image as it lies
-            ImageOps.exif_transpose(image, in_place=True)
-        return convert(image)
+        return convert(_loaded(file, name))
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
-        raise SdeditError(f"{name} is not a PNG, JPEG, WebP, TIFF, BMP or GIF picture") from error
+        raise SdeditError(f"{name} is not a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF picture") from error
     except MemoryError as error:
         raise SdeditError(f"{name} does not fit into memory; shrink it first") from error
     except SdeditError:
@@ -59,40 +64,31 @@ def _decode(file: BinaryIO, name: str, convert: Callable[[Image.Image], Image.Im
         raise SdeditError(f"{name} is damaged or not a whole picture: {text}") from error
 
 
+def _loaded(file: BinaryIO, name: str) -> Image.Image:
+    """The image of a file, decoded; if that fails, without what can be left out of a PNG."""
+    try:
+        return _checked(Image.open(file, formats=_FORMATS), name)
+    except (SdeditError, MemoryError, Image.DecompressionBombError):
+        raise
+    except Exception as error:
+        mended = open_mended(file)
+        if mended is None:
+            raise
+        try:
+            return _checked(mended, name)
+        except OSError:
+            raise error from None  # the pixels are damaged, too
+
+
+def _checked(image: Image.Image, name: str) -> Image.Image:
+    if image.width * image.height > _MOST_PIXELS:
+        raise _too_large(name)
+    image.load()
+    return image
+
+
 def _too_large(name: str) -> SdeditError:
     return SdeditError(f"{name} has more than {_MOST_PIXELS // 10**6} million pixels; shrink it first")
-
-
-def to_srgb(image: Image.Image, name: str, background: str = "white") -> Image.Image:
-    """8-bit sRGB of an image of any mode, by its colour profile and laid on a background; `name` is for messages."""
-    if image.mode.startswith(("I", "F")):
-        return Image.fromarray(_grey_levels(image, name)).convert("RGB")
-    profile = image.info.get("icc_profile")
-    has_alpha = image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
-    if has_alpha:
-        layer = image.convert("RGBA")
-        flat = Image.new("RGBA", layer.size, ImageColor.getrgb(background))
-        image = Image.alpha_composite(flat, layer).convert("RGB")
-    elif image.mode not in ("L", "RGB", "CMYK"):
-        image = image.convert("RGB")
-    if profile and image.mode in ("RGB", "CMYK", "L"):
-        try:
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-            assert converted is not None
-            return converted
-        except (ImageCms.PyCMSError, OSError, ValueError):
-            pass  # a broken or unfitting profile: the numbers as they are
-    return image.convert("RGB")
-
-
-def _grey_levels(image: Image.Image, name: str) -> np.ndarray:
-    """Grey of more than 8 bits, scaled to 8: integers from [0, 65535], floating point from [0, 1]."""
-    values = np.asarray(image).astype(np.float64)
-    top = 1.0 if image.mode == "F" else 65535.0
-    if not np.isfinite(values).all() or values.min() < 0 or values.max() > top:
-        raise SdeditError(f"{name} has grey values outside [0, {top:g}]; save it with 8 or 16 bits")
-    return np.round(values * (255 / top)).astype(np.uint8)
 
 
 def working_size(guide: tuple[int, int], size: int | tuple[int, int]) -> tuple[int, int]:

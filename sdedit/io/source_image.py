@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import io
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms
 
-from sdedit.io.images import open_raw, to_srgb
+from sdedit.io.colour import convert_profile, to_layer, to_srgb, upright
+from sdedit.io.images import decode
 
 _AS_IT_IS = ("L", "LA", "RGB", "RGBA")
-_SRGB = b""
 # EXIF shares its tags with TIFF, where these say how the file stores its pixels.
 _LAYOUT_TAGS = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339, 530, 34675}
 
@@ -37,7 +36,8 @@ class SourceImage:
 
     @classmethod
     def from_image(cls, image: Image.Image, name: str = "the picture") -> SourceImage:
-        """An image, the right way up, as a source."""
+        """An image of any mode and orientation as a source."""
+        image = upright(image)
         tags = image.getexif()
         for tag in _LAYOUT_TAGS & tags.keys():
             del tags[tag]
@@ -102,48 +102,31 @@ class SourceImage:
     def from_srgb(self, image: Image.Image) -> np.ndarray:
         """RGB in sRGB -> (H, W, 1 or 3) uint8 in the colours of this image."""
         if self.profile:
-            image = _convert(image, _SRGB, self.profile, self.colour_mode)
+            image = convert_profile(image, None, self.profile, self.colour_mode)
         channels = np.asarray(image.convert(self.colour_mode))
         return channels.reshape(*channels.shape[:2], -1)
 
 
 def open_source(file: BinaryIO, name: str) -> SourceImage:
-    """Read a PNG, JPEG, WebP, TIFF, BMP or GIF; palettes become colours, CMYK and more than 8 bits 8-bit sRGB.
+    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; palettes become colours, CMYK and more than 8 bits 8-bit sRGB.
 
     Raises:
         SdeditError: if the file is not a whole image of at most 178 million pixels.
     """
-    return SourceImage.from_image(open_raw(file, name), name)
+    return decode(file, name, lambda image: SourceImage.from_image(image, name))
 
 
 def open_layer(file: BinaryIO, name: str) -> Image.Image:
     """Read an image as RGB in sRGB, or RGBA where it has transparency; errors as in `open_source`."""
-    source = open_source(file, name)
-    box = (0, 0, *source.size)
-    colours = Image.fromarray(np.repeat(source.colours(), 3 // source.colours().shape[2], axis=2))
-    layer = SourceImage(colours, source.profile if source.colour_mode == "RGB" else None, name=name)
-    layer_srgb = layer.srgb(box, layer.colours())
-    if source.has_alpha:
-        layer_srgb.putalpha(source.image.getchannel("A"))
-    return layer_srgb
+    return decode(file, name, lambda image: to_layer(upright(image), name))
 
 
 def _works_both_ways(source: SourceImage) -> bool:
     assert source.profile is not None
     mode = source.colour_mode
     try:
-        _convert(_convert(Image.new(mode, (1, 1)), source.profile, _SRGB, "RGB"), _SRGB, source.profile, mode)
+        there = convert_profile(Image.new(mode, (1, 1)), source.profile, None, "RGB")
+        convert_profile(there, None, source.profile, mode)
     except (ImageCms.PyCMSError, OSError, ValueError):
         return False
     return True
-
-
-def _convert(image: Image.Image, given: bytes, wanted: bytes, mode: str) -> Image.Image:
-    """From one profile to another; no bytes stand for sRGB."""
-    before, after = (
-        ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else ImageCms.createProfile("sRGB")
-        for profile in (given, wanted)
-    )
-    converted = ImageCms.profileToProfile(image, before, after, outputMode=mode)
-    assert converted is not None
-    return converted

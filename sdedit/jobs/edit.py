@@ -14,8 +14,8 @@ import numpy as np
 from PIL import Image
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PIPE, open_input
-from sdedit.io.images import open_image
+from sdedit.io.files import JPEG_SUFFIXES, PIPE, open_input
+from sdedit.io.images import decode
 from sdedit.io.recipe import LayerRecipe
 from sdedit.io.source_image import SourceImage, open_layer, open_source
 from sdedit.jobs.guides import Guide, read_guide
@@ -27,8 +27,7 @@ from sdedit.pipelines.overlay import Overlay, with_patch, with_strokes
 if TYPE_CHECKING:
     from sdedit.jobs.tasks import Task
 
-_LOSSY = (".jpg", ".jpeg")
-_OPAQUE = (*_LOSSY, ".bmp")
+_OPAQUE = (*JPEG_SUFFIXES, ".bmp")
 
 
 @dataclass(frozen=True)
@@ -102,7 +101,7 @@ class LayeredImage:
         )
         if crop.scale > 1.5:
             yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the image round it"
-        if self.output is not None and self.output.suffix.lower() in _LOSSY:
+        if self.output is not None and self.output.suffix.lower() in JPEG_SUFFIXES:
             yield f"{self.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
 
 
@@ -142,7 +141,7 @@ class Layers:
         names = {"layer": Path(layer_file).name, "layer_checksum": _checksum(layer_data)}
         mask = None
         if mask_data:
-            mask = mask_values(open_image(*mask_data[0], background="black"))
+            mask = decode(*mask_data[0], mask_values)
             mask = 1 - mask if self.options.invert_mask else mask
             names |= {"mask": Path(mask_file[0]).name, "mask_checksum": _checksum(mask_data[0])}
         return LayeredImage(task.path, _checksum(image_data), source, layer, mask, names, self.options, task.output)

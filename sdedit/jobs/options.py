@@ -23,7 +23,7 @@ MOST_PASSES = 12
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
 DEFAULT_T0 = {"paint": 0.5, "edit": 0.45, "composite": 0.35}
 ENDINGS = {"paint": "painted", "edit": "edited", "composite": "composite"}  # of the names of files, by task
-_OUTPUT_SUFFIXES = IMAGE_SUFFIXES - {".gif"}
+_OUTPUT_SUFFIXES = IMAGE_SUFFIXES - {".gif", ".avif"}  # AVIF is read only: not every Pillow writes it
 
 
 @dataclass(frozen=True)

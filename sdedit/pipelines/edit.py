@@ -10,6 +10,7 @@ from PIL import Image
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import Sampling, as_sampling
 from sdedit.diffusion.score_model import ScoreModel
+from sdedit.io.colour import to_layer, upright
 from sdedit.io.source_image import SourceImage
 from sdedit.pipelines.crop import CropOptions
 from sdedit.pipelines.inpaint import inpaint_crop
@@ -53,7 +54,7 @@ def edit(
         ValueError: if a number is out of range.
     """
     source, crop = SourceImage.from_image(image), _at_native_size(crop, model)
-    overlay = with_strokes(source, strokes, None if mask is None else mask_values(mask), crop)
+    overlay = with_strokes(source, to_layer(upright(strokes)), None if mask is None else mask_values(mask), crop)
     return inpaint_crop(
         model, source, overlay, t0, as_sampling(sampling, model.default_sampling), seed, repeats, crop.feather, on_step
     )
@@ -94,7 +95,8 @@ def composite(
         ValueError: if a number is out of range.
     """
     source, crop = SourceImage.from_image(background), _at_native_size(crop, model)
-    overlay = with_patch(source, patch, None if mask is None else mask_values(mask), crop, at, scale)
+    given = None if mask is None else mask_values(mask)
+    overlay = with_patch(source, to_layer(upright(patch)), given, crop, at, scale)
     return inpaint_crop(
         model, source, overlay, t0, as_sampling(sampling, model.default_sampling), seed, repeats, crop.feather, on_step
     )

@@ -6,13 +6,15 @@ import numpy as np
 from PIL import Image
 from scipy import ndimage
 
+from sdedit.io.images import as_rgb
+
 _DIFFERENCE = 0.06  # of values in [0, 1]; the noise of a JPEG file stays below it once averaged over a few pixels
 _SPECK = 2  # pixels; what is not wider is no stroke
 
 
 def mask_values(image: Image.Image) -> np.ndarray:
-    """(H, W) float32 in [0, 1] of a grey or colour image: its brightness."""
-    return np.asarray(image.convert("L"), np.float32) / 255
+    """(H, W) float32 in [0, 1] of an image of any mode: its brightness, where it is transparent over black."""
+    return np.asarray(as_rgb(image, "the mask", "black").convert("L"), np.float32) / 255
 
 
 def grow(mask: np.ndarray, pixels: float) -> np.ndarray:

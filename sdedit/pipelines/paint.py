@@ -13,8 +13,8 @@ from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import Sampling, as_sampling
 from sdedit.diffusion.score_model import ScoreModel
-from sdedit.io.images import fit_guide, working_size
-from sdedit.io.tensors import to_image, to_tensor
+from sdedit.io.images import as_rgb, fit_guide, working_size
+from sdedit.io.tensors import check_values, to_image, to_tensor
 
 Guide = TypeVar("Guide", Tensor, Image.Image)
 
@@ -35,7 +35,8 @@ def paint(
 
     Args:
         model: the score model, as from `sdedit.load_model`.
-        guide: an image, painted at the model's native size with its aspect ratio kept; or a tensor (3, H, W) or
+        guide: an image of any mode, taken as its file would be (profile, orientation, transparency on white) and
+            painted at the model's native size with its aspect ratio kept; or a tensor of floating point (3, H, W) or
             (B, 3, H, W) in [0, 1], painted at the size it has.
         t0: how much of the guide is given up to noise, in (0, 1]; [0.3, 0.6] is the useful range.
         sampling: how the reverse SDE is solved: "fast", "balanced" or "best", the name of a sampler for its own number
@@ -56,11 +57,13 @@ def paint(
         raise ValueError(f"repeats must be at least 1, not {repeats}")
     sampling = as_sampling(sampling, model.default_sampling)
     if isinstance(guide, Image.Image):
-        fitted = fit_guide(guide, working_size(guide.size, size or model.native_size))
+        image = as_rgb(guide, "the guide")
+        fitted = fit_guide(image, working_size(image.size, size or model.native_size))
         batch = to_tensor(fitted)[None]
     else:
         if guide.dim() not in (3, 4) or guide.shape[-3] != 3 or size is not None:
             raise ValueError(f"a guide tensor is (3, H, W) or (B, 3, H, W) at its final size, not {tuple(guide.shape)}")
+        check_values(guide, "a guide tensor")
         batch = guide.reshape(-1, *guide.shape[-3:])
     generators = [torch.Generator().manual_seed(seed + index) for index in range(len(batch))]
     painted = synthesise_coarse_to_fine(model, batch, t0, sampling, generators, repeats, passes, on_step)
