@@ -70,14 +70,11 @@ def _loaded(file: BinaryIO, name: str) -> Image.Image:
         return _checked(Image.open(file, formats=_FORMATS), name)
     except (SdeditError, MemoryError, Image.DecompressionBombError):
         raise
-    except Exception as error:
+    except Exception:
         mended = open_mended(file)
         if mended is None:
             raise
-        try:
-            return _checked(mended, name)
-        except OSError:
-            raise error from None  # the pixels are damaged, too
+    return _checked(mended, name)
 
 
 def _checked(image: Image.Image, name: str) -> Image.Image:
