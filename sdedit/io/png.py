@@ -17,17 +17,14 @@ _MOST_TEXT = 1 << 16  # bytes of a text chunk that is kept in a file that needs 
 _MOST_PROFILE = 64 << 20  # bytes; profiles of printers and displays with tables have a few millions
 
 
-def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bool]]:
-    """Name, content and whether the checksum is right, of each whole chunk of a PNG file."""
+def chunks(data: bytes) -> Iterator[tuple[bytes, bytes, bytes]]:
+    """Name, content and all bytes of each chunk of a PNG file; the last may be cut off."""
     start = len(SIGNATURE)
-    while start + 12 <= len(data):
+    while start + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, start)
-        name, content = data[start + 4 : start + 8], data[start + 8 : start + 8 + length]
-        tail = data[start + 8 + length : start + 12 + length]
-        if len(tail) < 4:
-            return
-        yield name, content, zlib.crc32(name + content) == int.from_bytes(tail, "big")
-        start += 12 + length
+        end = start + 12 + length
+        yield data[start + 4 : start + 8], data[start + 8 : end - 4], data[start:end]
+        start = end
 
 
 def chunk(name: bytes, content: bytes) -> bytes:
@@ -48,16 +45,12 @@ def open_mended(file: BinaryIO) -> Image.Image | None:
     if not data.startswith(SIGNATURE):
         return None
     kept, profile, dropped = [SIGNATURE], b"", False
-    for name, content, right in chunks(data):
-        ancillary = bool(name[0] & 0x20)  # the letter is small
+    for name, content, whole in chunks(data):
+        right = zlib.crc32(name + content).to_bytes(4, "big") == whole[-4:]
         if name == b"iCCP" and right:
             profile = _profile(content)
-        elif ancillary and (not right or (name in _TEXT and len(content) > _MOST_TEXT) or _is_bomb(name, content)):
-            pass
-        else:
-            if not right:
-                return None  # the pixels themselves
-            kept.append(chunk(name, content))
+        elif not name[0] & 0x20 or (right and not _is_too_large(name, content)):  # a small letter: not for the pixels
+            kept.append(whole)
             continue
         dropped = True
     if not dropped:
@@ -77,15 +70,17 @@ def _profile(content: bytes) -> bytes:
     return b""
 
 
-def _is_bomb(name: bytes, content: bytes) -> bool:
-    """Whether a compressed text is broken, or becomes larger than what is kept."""
-    if name not in (b"zTXt", b"iTXt"):
+def _is_too_large(name: bytes, content: bytes) -> bool:
+    """Whether a text is larger than what is kept, or becomes so, or is broken."""
+    if name not in _TEXT:
         return False
-    packed = content.split(b"\0", 1)[-1][1:]
-    if name == b"iTXt":
-        if content.split(b"\0", 1)[-1][:1] != b"\1":
-            return False  # not compressed
-        packed = packed[1:].split(b"\0", 2)[-1]
+    rest = content.split(b"\0", 1)[-1]
+    if name == b"zTXt":
+        packed = rest[1:]
+    elif name == b"iTXt" and rest.startswith(b"\1"):
+        packed = rest[2:].split(b"\0", 2)[-1]
+    else:
+        return len(content) > _MOST_TEXT
     try:
         return len(zlib.decompressobj().decompress(packed, _MOST_TEXT + 1)) > _MOST_TEXT
     except zlib.error:
