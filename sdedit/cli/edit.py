@@ -91,7 +91,8 @@ def _layer_options(command: Command) -> Command:
 @click.option(
     "--mask",
     help="Where IMAGE may change: WHITE MAY CHANGE, black is kept exactly, a grey of share m starts to change at "
-    "m times t0. Of IMAGE's size; or a folder of them. [default: found from STROKES' transparency, or from where it "
+    "m times t0. Of IMAGE's size; or a folder of them; or alpha, to fill what is transparent in IMAGE. "
+    "[default: found from STROKES' transparency, or from where it "
     "differs from IMAGE]",
 )
 @_output_option("IMAGE-edited.png")
@@ -124,7 +125,8 @@ def edit(context: click.Context, /, images: tuple[str, ...], **options: Any) -> 
 @click.option(
     "--mask",
     help="What of PATCH is pasted and may change, instead of its transparency: WHITE is pasted and MAY CHANGE, black "
-    "is not; a grey of share m is pasted so far, and starts to change at m times t0. Of PATCH's size; or a folder.",
+    "is not; a grey of share m is pasted so far, and starts to change at m times t0. Of PATCH's size; or a folder; or "
+    "alpha, its transparency.",
 )
 @click.option(
     "--at",

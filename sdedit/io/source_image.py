@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms
 
+from sdedit.errors import SdeditError
 from sdedit.io.colour import convert_profile, to_layer, to_srgb, upright
 from sdedit.io.images import decode
 
@@ -98,6 +99,29 @@ class SourceImage:
         if self.profile:
             part.info["icc_profile"] = self.profile
         return to_srgb(part, self.name)
+
+    def opaque_srgb(self) -> Image.Image:
+        """All of the image as RGB in sRGB, without its transparency: what strokes painted over it are compared with."""
+        colours = SourceImage(self.image.convert(self.colour_mode), self.profile, name=self.name)
+        return colours.srgb((0, 0, *self.size), colours.colours())
+
+    def filled(self) -> tuple[SourceImage, np.ndarray]:
+        """The image made opaque, and where it was not.
+
+        Returns:
+            The image, what is transparent laid on white; and (H, W) float32 in [0, 1], 1 where it was transparent.
+
+        Raises:
+            SdeditError: if it has no transparency.
+        """
+        if not self.has_alpha:
+            raise SdeditError(f"{self.name} has no transparency that could be the mask; name a file with --mask")
+        alpha = np.asarray(self.image.getchannel("A"), np.float32)[..., None] / 255
+        white = self.from_srgb(Image.new("RGB", (1, 1), "white")).astype(np.float32)
+        colours = self.colours()
+        laid = np.where(alpha == 1, colours, white + alpha * (colours - white)).round().astype(np.uint8)
+        image = Image.fromarray(laid[..., 0] if self.colour_mode == "L" else laid)
+        return replace(self, image=image), 1 - alpha[..., 0]
 
     def from_srgb(self, image: Image.Image) -> np.ndarray:
         """RGB in sRGB -> (H, W, 1 or 3) uint8 in the colours of this image."""

@@ -31,14 +31,14 @@ def compare_outside(edited: Path, source: Path, mask: Path, console: Console) ->
     from sdedit.evaluation.distances import masked_lpips
     from sdedit.io.images import decode, open_image
     from sdedit.io.tensors import to_tensor
-    from sdedit.pipelines.mask import mask_values
+    from sdedit.pipelines.mask import mask_values, without_traces
 
     before, after = (open_image(*open_input(str(file))) for file in (source, edited))
     free = decode(*open_input(str(mask)), mask_values)
     for (width, height), file in ((after.size, edited), (free.shape[::-1], mask)):
         if (width, height) != before.size:
             raise SdeditError(f"{file} has {width}x{height} px and {source} has {before.width}x{before.height} px")
-    kept = torch.from_numpy(free) == 0
+    kept = torch.from_numpy(without_traces(free)[0]) == 0
     if not kept.any():
         raise SdeditError(f"{mask} is white everywhere: there is nothing outside it to measure")
     difference = (to_tensor(after) - to_tensor(before))[:, kept]

@@ -19,7 +19,7 @@ from sdedit.io.images import decode
 from sdedit.io.recipe import LayerRecipe
 from sdedit.io.source_image import SourceImage, open_layer, open_source
 from sdedit.jobs.guides import Guide, read_guide
-from sdedit.jobs.options import LayerOptions
+from sdedit.jobs.options import ALPHA, LayerOptions
 from sdedit.pipelines.crop import CropOptions
 from sdedit.pipelines.mask import mask_values
 from sdedit.pipelines.overlay import Overlay, with_patch, with_strokes
@@ -93,6 +93,7 @@ class LayeredImage:
         left, top, right, bottom = crop.box
         if self.source.note:
             yield self.source.note
+        yield from overlay.notes
         if (overlay.mask == 1).all():
             yield "the mask is white everywhere: this does what sdedit paint does"
         yield (
@@ -123,6 +124,7 @@ class Layers:
             SdeditError: if there is none of its name, or more than one.
         """
         layer, mask = self.options.layer, self.options.mask
+        mask = None if self.options.mask_is_alpha else mask
         return [self._beside(place, task) for place in (layer, mask) if place is not None]
 
     def open(self, task: Task) -> LayeredImage:
@@ -136,7 +138,8 @@ class Layers:
             raise SdeditError("standard input can be one of the images only")
         image_data, layer_data, *mask_data = map(_read, (task.path, layer_file, *mask_file))
         source = open_source(*image_data)
-        _check_format(task.output, source)
+        if not self.options.mask_is_alpha:
+            _check_format(task.output, source)
         layer = open_layer(*layer_data)
         names = {"layer": Path(layer_file).name, "layer_checksum": _checksum(layer_data)}
         mask = None
@@ -144,6 +147,11 @@ class Layers:
             mask = decode(*mask_data[0], mask_values)
             mask = 1 - mask if self.options.invert_mask else mask
             names |= {"mask": Path(mask_file[0]).name, "mask_checksum": _checksum(mask_data[0])}
+        elif self.options.mask_is_alpha:
+            names["mask"] = ALPHA
+            if self.options.task == "edit":
+                source, mask = source.filled()
+                mask = 1 - mask if self.options.invert_mask else mask
         return LayeredImage(task.path, _checksum(image_data), source, layer, mask, names, self.options, task.output)
 
     def _beside(self, place: str, task: Task) -> str:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_VARIANTS = 10_000
 MOST_PASSES = 12
+ALPHA = "alpha"  # as a mask: the image's own transparency; a file of that name is ./alpha
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
 DEFAULT_T0 = {"paint": 0.5, "edit": 0.45, "composite": 0.35}
 ENDINGS = {"paint": "painted", "edit": "edited", "composite": "composite"}  # of the names of files, by task
@@ -83,7 +84,8 @@ class LayerOptions:
     Attributes:
         task: "edit" or "composite".
         layer: file of the strokes or the patch, or a folder of them by the images' names; "-" for standard input.
-        mask: file or folder of masks; None to find them.
+        mask: file or folder of masks; ALPHA for the transparency of the image (of a composite's patch); None to find
+            them.
         invert_mask: black may change and white is kept.
         context, grow, feather: as in `sdedit.pipelines.crop.CropOptions`.
         at, scale: of a patch.
@@ -98,6 +100,10 @@ class LayerOptions:
     feather: float | None = None
     at: tuple[int, int] | None = None
     scale: float = 1.0
+
+    @property
+    def mask_is_alpha(self) -> bool:
+        return self.mask == ALPHA
 
 
 @dataclass(frozen=True)
@@ -168,6 +174,9 @@ class PaintOptions:
             raise SdeditError("overwrite and skip-existing contradict each other; give one of them")
         if self.layers is not None and self.layers.invert_mask and self.layers.mask is None:
             raise SdeditError("invert-mask needs a mask")
+        inverted = self.layers if self.layers is not None and self.layers.invert_mask else None
+        if inverted is not None and inverted.task == "composite" and inverted.mask_is_alpha:
+            raise SdeditError("invert-mask needs a mask of its own; a patch is pasted where it is opaque")
         for name, value, most in (
             ("repeats", self.repeats, None),
             ("variants", self.variants, MOST_VARIANTS),
@@ -224,7 +233,11 @@ def output_files(guide: str, output: str | None, options: PaintOptions) -> list[
     """
     source = Path("guide.png" if guide == "-" else guide)
     layers = options.layers
-    inputs = [guide] if layers is None else [guide, layers.layer, *([layers.mask] if layers.mask else [])]
+    inputs = (
+        [guide]
+        if layers is None
+        else [guide, layers.layer, *([layers.mask] if layers.mask and not layers.mask_is_alpha else [])]
+    )
     return plan_outputs(
         output,
         source.with_name(f"{source.stem}-{ENDINGS[options.task]}.png"),

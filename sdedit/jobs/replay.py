@@ -15,7 +15,7 @@ from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
 from sdedit.jobs.console import SILENT, Console
 from sdedit.jobs.edit import Reader
 from sdedit.jobs.guides import Guide
-from sdedit.jobs.options import LayerOptions, ModelOptions, PaintOptions, output_files
+from sdedit.jobs.options import ALPHA, LayerOptions, ModelOptions, PaintOptions, output_files
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _MOST_TOGETHER = 4096  # a batch beyond this is no recipe of ours
@@ -179,7 +179,9 @@ def _layer_options(image: Path, recipe: Recipe, guide: str, layer: str | None, m
     places = [image.parent, Path(guide).parent]
     word = "strokes" if recipe.task == "edit" else "patch"
     layer = layer or _find(image, recipe, word, told.layer, told.layer_checksum, (p / told.layer for p in places))
-    if told.mask and mask is None:
+    if told.mask == ALPHA and not told.mask_checksum:
+        mask = mask or ALPHA
+    elif told.mask and mask is None:
         mask = _find(image, recipe, "mask", told.mask, told.mask_checksum, (p / told.mask for p in places))
     kept = ("invert_mask", "context", "grow", "feather", "at", "scale")
     return LayerOptions(recipe.task, layer, mask, **{name: getattr(told, name) for name in kept})

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sdedit.diffusion.samplers import Sampling, SamplingChoice, resolve_sampling
 from sdedit.errors import SdeditError
 from sdedit.io.recipe import Recipe, package_version
-from sdedit.jobs.options import DEFAULT_T0, LayerOptions, PaintOptions
+from sdedit.jobs.options import ALPHA, DEFAULT_T0, LayerOptions, PaintOptions
 
 if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
@@ -75,8 +75,14 @@ class Resolved:
             told = {name: getattr(self.layers, name) for name in _COMPARED_LAYERS}
             wanted |= {**told, "at": None if self.layers.at is None else list(self.layers.at)}
             names = (*names, *_COMPARED_LAYERS)
+            if self.layers.mask_is_alpha != _mask_is_alpha(recipe):  # of files the checksums are compared
+                return False
         # A file of an older version says no task: it was a painting.
         return size == self.size and all({"task": "paint", **recipe}.get(name) == wanted[name] for name in names)
+
+
+def _mask_is_alpha(recipe: dict[str, Any]) -> bool:
+    return recipe.get("mask") == ALPHA and not recipe.get("mask_checksum")
 
 
 def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:

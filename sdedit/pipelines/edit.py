@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from typing import Literal
 
 from PIL import Image
 
@@ -22,7 +23,7 @@ def edit(
     model: ScoreModel,
     image: Image.Image,
     strokes: Image.Image,
-    mask: Image.Image | None = None,
+    mask: Image.Image | Literal["alpha"] | None = None,
     t0: float = 0.45,
     *,
     sampling: Sampling | str | None = None,
@@ -41,20 +42,26 @@ def edit(
         image: the photograph, of any size.
         strokes: of the same size: a transparent layer of strokes, or the photograph with strokes on it.
         mask: of the same size; white may change fully from t0 on, black is kept bit for bit, a grey of m in [0, 1]
-            starts to change at m t0. None to find it from the strokes.
+            starts to change at m t0; levels of at most 8 of 255 are none. "alpha" to fill what is transparent in the
+            photograph, and make it opaque. None to find it from the strokes.
         t0: how much of the masked part is given up to noise, in (0, 1].
         sampling: as in `sdedit.paint`, like seed, repeats and on_step.
         crop: how the region round the mask is chosen and how the painted part fades in; None for `CropOptions()`.
 
     Returns:
-        An image of the same mode and size.
+        An image of the same mode and size; without transparency, if that was the mask.
 
     Raises:
         SdeditError: if sizes differ, the mask is empty, or no strokes can be found.
         ValueError: if a number is out of range.
     """
     source, crop = SourceImage.from_image(image), _at_native_size(crop, model)
-    overlay = with_strokes(source, to_layer(upright(strokes)), None if mask is None else mask_values(mask), crop)
+    given = None
+    if mask == "alpha":
+        source, given = source.filled()
+    elif mask is not None:
+        given = mask_values(mask)
+    overlay = with_strokes(source, to_layer(upright(strokes)), given, crop)
     return inpaint_crop(
         model, source, overlay, t0, as_sampling(sampling, model.default_sampling), seed, repeats, crop.feather, on_step
     )

@@ -14,7 +14,7 @@ from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.source_image import SourceImage
 from sdedit.io.tensors import to_image, to_tensor
-from sdedit.pipelines.mask import feather
+from sdedit.pipelines.mask import feather, free_to_change
 from sdedit.pipelines.overlay import Overlay
 
 
@@ -66,7 +66,8 @@ def blend(source: SourceImage, overlay: Overlay, painted: Image.Image, rise: flo
     """The image with a painted crop blended in, inside the mask only.
 
     What the model has no pixels for, detail finer than its own grid, is taken from the overlay again where its
-    `detail_weight` says so; elsewhere the enlarged painting stands as it is.
+    `detail_weight` says so; elsewhere the enlarged painting stands as it is. Where the mask is below a half, the blend
+    follows it down to nothing.
 
     Args:
         source: the image.
@@ -80,7 +81,8 @@ def blend(source: SourceImage, overlay: Overlay, painted: Image.Image, rise: flo
     before = overlay.colours[here].astype(np.float32)
     fine = before - _resize(_resize(before, crop.size), full)
     patch += overlay.detail_weight[here][..., None] * fine
-    weight = feather(overlay.mask[here], 2 * crop.scale if rise is None else rise)[..., None]
+    mask = overlay.mask[here]
+    weight = (feather(mask, 2 * crop.scale if rise is None else rise) * free_to_change(mask))[..., None]
     colours = source.colours().copy()
     kept = colours[here].astype(np.float32)
     colours[here] = (kept + weight * (patch - kept)).round().clip(0, 255).astype(np.uint8)

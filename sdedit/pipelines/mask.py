@@ -9,12 +9,28 @@ from scipy import ndimage
 from sdedit.io.images import as_rgb
 
 _DIFFERENCE = 0.06  # of values in [0, 1]; the noise of a JPEG file stays below it once averaged over a few pixels
+_TRACE = 8.5 / 255  # shares up to it are none
+_COVERED = 0.5  # of a pixel: from there on what covers it is all that is seen of it
 _SPECK = 2  # pixels; what is not wider is no stroke
 
 
 def mask_values(image: Image.Image) -> np.ndarray:
     """(H, W) float32 in [0, 1] of an image of any mode: its brightness, where it is transparent over black."""
     return np.asarray(as_rgb(image, "the mask", "black").convert("L"), np.float32) / 255
+
+
+def without_traces(share: np.ndarray) -> tuple[np.ndarray, int]:
+    """Shares (H, W) in [0, 1] with those of a few levels of 255 as none, and how many pixels that were.
+
+    Lossy formats and canvases leave such traces where nothing is meant.
+    """
+    traces = (share > 0) & (share <= _TRACE)
+    return np.where(traces, np.float32(0), share).astype(np.float32), int(traces.sum())
+
+
+def free_to_change(share: np.ndarray) -> np.ndarray:
+    """How far a pixel may change that is covered by a share (H, W) in [0, 1]: fully from a half on."""
+    return (share / _COVERED).clip(0, 1).astype(np.float32)
 
 
 def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
@@ -37,6 +53,15 @@ def feather(mask: np.ndarray, pixels: float) -> np.ndarray:
     distance = ndimage.distance_transform_edt(inside)
     rise = (distance / min(pixels + 1, distance.max())).clip(0, 1)
     return (rise**2 * (3 - 2 * rise)).astype(np.float32)
+
+
+def grow_found(mask: np.ndarray, pixels: float) -> np.ndarray:
+    """As `grow`, but beyond what may change fully, so may the new pixels, whatever soft edge lies between."""
+    core = mask == 1
+    if pixels <= 0 or not core.any():
+        return grow(mask, pixels)
+    near = ndimage.distance_transform_edt(~core) <= pixels
+    return np.where(near, np.float32(1), grow(mask, pixels))
 
 
 def find_strokes(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy import ndimage
 from sdedit.errors import SdeditError
 from sdedit.io.source_image import SourceImage
 from sdedit.pipelines.crop import Crop, CropOptions, plan_crop
-from sdedit.pipelines.mask import find_strokes, grow
+from sdedit.pipelines.mask import find_strokes, free_to_change, grow, grow_found, without_traces
 
 _GROW = 3  # of the model's pixels: the seam of a stroke or a pasted part has to be inside the mask
 _EDGE = 2  # pixels of a found stroke's soft edge
@@ -26,12 +26,14 @@ class Overlay:
         mask: (H, W) float32 in [0, 1]; 1 may change fully.
         detail_weight: (H, W) float32 in [0, 1], where fine detail belongs to the image and may stay.
         crop: where the model works.
+        notes: what was taken for nothing.
     """
 
     colours: np.ndarray
     mask: np.ndarray
     detail_weight: np.ndarray
     crop: Crop
+    notes: tuple[str, ...] = ()
 
 
 def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | None, options: CropOptions) -> Overlay:
@@ -51,23 +53,31 @@ def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | N
             f"the strokes have {_words(strokes.size)} and {source.name} has {_words(source.size)}; "
             "paint them over the image at its own size"
         )
+    notes: tuple[str, ...] = ()
     if mask is not None:
+        mask, notes = _cleaned(mask, "the mask")
         _check_mask(mask, source.size, source.name)
     own = source.colours()
-    painted = source.from_srgb(strokes.convert("RGB"))
-    alpha = np.asarray(strokes.convert("RGBA").getchannel("A"), np.float32)[..., None] / 255
+    alpha = np.asarray(strokes.convert("RGBA").getchannel("A"), np.float32) / 255
     layer = bool((alpha < 1).any())
-    stroked = alpha[..., 0] > 0 if layer else find_strokes(own, painted)
+    if layer:
+        alpha, more = _cleaned(alpha, "the strokes' transparency")
+        notes = (*notes, *more)
+        stroked = alpha > 0
+    else:
+        stroked = find_strokes(np.asarray(source.opaque_srgb()), np.asarray(strokes))
     if mask is None:
         if not stroked.any():
             raise SdeditError(f"the strokes do not differ from {source.name}; paint over it, or give a mask")
         if not layer:
-            alpha = ndimage.binary_dilation(stroked, iterations=_EDGE)[..., None].astype(np.float32)
-    colours = (own + alpha * (painted.astype(np.float32) - own)).round().astype(np.uint8)
-    grown, crop = _grown(stroked.astype(np.float32) if mask is None else mask, options, found=mask is None)
+            alpha = ndimage.binary_dilation(stroked, iterations=_EDGE).astype(np.float32)
+    painted = source.from_srgb(strokes.convert("RGB")).astype(np.float32)
+    colours = (own + alpha[..., None] * (painted - own)).round().astype(np.uint8)
+    free = mask if mask is not None else free_to_change(alpha) if layer else stroked.astype(np.float32)
+    grown, crop = _grown(free, options, found=mask is None)
     colours = np.where(grown[..., None] > 0, colours, own)
     detail = np.zeros_like(grown) if (grown == 1).all() else _away_from(stroked, crop.scale)  # all white: as paint does
-    return Overlay(colours, grown, detail, crop)
+    return Overlay(colours, grown, detail, crop, notes)
 
 
 def with_patch(
@@ -93,10 +103,15 @@ def with_patch(
         SdeditError: if the mask is of another size or empty, or nothing of the patch is inside the background.
     """
     patch = patch.convert("RGBA")
+    notes: tuple[str, ...] = ()
     if mask is not None:
+        mask, notes = _cleaned(mask, "the mask")
         _check_mask(mask, patch.size, "the patch")
         alpha = Image.fromarray((np.asarray(patch.getchannel("A")) * mask).round().astype(np.uint8))
         patch.putalpha(alpha)
+    shares, more = _cleaned(np.asarray(patch.getchannel("A"), np.float32) / 255, "the patch's transparency")
+    patch.putalpha(Image.fromarray((shares * 255).round().astype(np.uint8)))
+    notes = (*notes, *more)
     size = (max(1, round(patch.width * scale)), max(1, round(patch.height * scale)))
     if max(size) > 4 * max(source.size):
         raise SdeditError(f"a patch of {_words(size)} is far larger than {source.name}; choose a smaller scale")
@@ -104,7 +119,7 @@ def with_patch(
     left, top = at or ((source.size[0] - size[0]) // 2, (source.size[1] - size[1]) // 2)
     layer = Image.new("RGBA", source.size)
     layer.paste(patch, (left, top))
-    opaque = np.asarray(layer.getchannel("A"), np.float32) / 255
+    opaque, _ = without_traces(np.asarray(layer.getchannel("A"), np.float32) / 255)  # the resizing leaves some
     if not opaque.any():
         what = (
             "the patch is transparent everywhere"
@@ -118,10 +133,10 @@ def with_patch(
     pasted = source.from_srgb(layer.convert("RGB")).astype(np.float32)
     colours = (own + opaque[..., None] * (pasted - own)).round().astype(np.uint8)
     inside = opaque > 0
-    free = inside.astype(np.float32) if mask is None else opaque
+    free = free_to_change(opaque) if mask is None else opaque
     grown, crop = _grown(free, options, found=True)
     edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
-    return Overlay(colours, grown, _away_from(edge, crop.scale), crop)
+    return Overlay(colours, grown, _away_from(edge, crop.scale), crop, notes)
 
 
 def _grown(mask: np.ndarray, options: CropOptions, found: bool) -> tuple[np.ndarray, Crop]:
@@ -129,8 +144,16 @@ def _grown(mask: np.ndarray, options: CropOptions, found: bool) -> tuple[np.ndar
     assert options.size is not None
     crop = plan_crop(mask, options.size, options.context)
     pixels = (_GROW * crop.scale if found else 0.0) if options.grow is None else options.grow
-    mask = grow(mask, pixels).astype(np.float32)
+    mask = (grow_found if found else grow)(mask, pixels).astype(np.float32)
     return mask, plan_crop(mask, options.size, options.context)
+
+
+def _cleaned(share: np.ndarray, name: str) -> tuple[np.ndarray, tuple[str, ...]]:
+    """Shares (H, W) without traces, and a note if there were any."""
+    share, ignored = without_traces(share)
+    if not ignored:
+        return share, ()
+    return share, (f"{name} has {ignored} px of at most 8 of 255, which count as none",)
 
 
 def _check_mask(mask: np.ndarray, size: tuple[int, int], name: str) -> None:
