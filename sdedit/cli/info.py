@@ -13,8 +13,8 @@ from sdedit.cli.output import print_facts
 @weights_options
 @json_option
 def info(file: str, raw_weights: bool, sigma_max: float | None, offline: bool, as_json: bool) -> None:
-    """Print the recipe of FILE, a PNG image written by sdedit; or of a model, by file or name, its architecture,
-    schedule, weights, checksum, and what had to be assumed.
+    """Print the recipe of FILE, a PNG, JPEG or WebP image written by sdedit; or of a model, by file or name, its
+    architecture, schedule, weights, checksum, and what had to be assumed.
     """
     from sdedit.jobs.models import describe
 

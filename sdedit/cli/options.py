@@ -125,6 +125,12 @@ def folder_options(command: Command) -> Command:
             "--skip-existing", is_flag=True, help="Leave output that exists as it is, whatever it was made with."
         ),
         click.option(
+            "--no-recipe",
+            is_flag=True,
+            help="Write no recipe: images, and the list in the folder, name neither guide nor model. The same command "
+            "then cannot know what is done, and replay cannot repeat it.",
+        ),
+        click.option(
             "--shard",
             metavar="I/N",
             type=Shard(),

@@ -3,5 +3,7 @@
 files          open, and write whole or not at all   outputs        which files a job writes
 images         guides: any file as 8-bit sRGB        source_image   what an edit must keep: pixels, profile, EXIF
 tensors        PIL images <-> tensors                photographs    folders and archives of them
-recipe         how an image was made, in its PNG     contact_sheet  images with captions in rows
+recipe         how an image was made, in its file    contact_sheet  images with captions in rows
+history        the place of that in EXIF data        colour         any image as 8-bit sRGB
+png            chunks beside the pixels
 """

@@ -1,4 +1,7 @@
-"""The recipe of an image: everything needed to make it again, kept in a text chunk of its PNG file."""
+"""The recipe of an image: everything needed to make it again, kept in its PNG, JPEG or WebP file.
+
+A PNG has it in a text chunk, JPEG and WebP in their EXIF data as ImageHistory ("what has been done to the image").
+"""
 
 from __future__ import annotations
 
@@ -13,9 +16,13 @@ from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import reason
+from sdedit.io.history import history_of, with_history
+from sdedit.io.png import open_mended
 from sdedit.io.tables import from_table
 
 _KEY = "sdedit"
+CARRIERS = "only PNG, JPEG and WebP files"
+_WITH_EXIF = ("JPEG", "WEBP")
 _PNG_END = b"IEND\xaeB`\x82"
 TASKS = ("paint", "edit", "composite")
 
@@ -108,37 +115,42 @@ class Recipe:
         return from_table(cls, {**plain, "layers": layers}, strict=False)
 
 
-def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe, **metadata: Any) -> None:
-    """Write an image in the format of a file name's suffix; PNG files carry the recipe.
+def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe | None, **metadata: Any) -> None:
+    """Write an image in the format of a file name's suffix; PNG, JPEG and WebP files carry the recipe, if one is given.
 
-    `metadata` are what Pillow's `save` takes: icc_profile, exif.
+    `metadata` are what Pillow's `save` takes: icc_profile, exif, and for PNG `texts` by their keys.
     """
     file_format = Image.registered_extensions()[suffix]
+    told = None if recipe is None else json.dumps(recipe.to_dict())
+    texts: dict[str, str] = metadata.pop("texts", {})
     if file_format == "PNG":
-        text = PngImagePlugin.PngInfo()
-        text.add_itxt(_KEY, json.dumps(recipe.to_dict()))
-        image.save(file, format=file_format, pnginfo=text, **metadata)
-    else:
-        image.save(file, format=file_format, **{"quality": 95, **metadata})
+        info = PngImagePlugin.PngInfo()
+        for key, text in texts.items():
+            info.add_itxt(key, text)
+        if told is not None:
+            info.add_itxt(_KEY, told)
+        image.save(file, format=file_format, pnginfo=info, **metadata)
+        return
+    if file_format in _WITH_EXIF and told is not None:
+        metadata["exif"] = with_history(metadata.get("exif"), told, file_format)
+    image.save(file, format=file_format, **{"quality": 95, **metadata})
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:
-    """The recipe in a PNG file, or None if the file is no PNG.
+    """The recipe in a PNG, JPEG or WebP file, or None if the file is none of them.
 
     Raises:
-        SdeditError: if the file is a PNG without a recipe, or with one that cannot be read.
+        SdeditError: if the file is one of them without a recipe, or with one that cannot be read.
     """
     try:
-        with Image.open(path, formats=("PNG",)) as image:
-            assert isinstance(image, PngImagePlugin.PngImageFile)
-            # The chunks before the pixels, where it is written; `text` would decode the whole image.
-            text = image.info.get(_KEY)
+        with path.open("rb") as file:
+            text = _written_in(file)
     except UnidentifiedImageError:
         return None
     except (OSError, SyntaxError, ValueError) as error:
         raise SdeditError(f"{path} is damaged or not a whole image: {error}") from error
     if text is None:
-        raise SdeditError(f"{path} carries no recipe; only PNG files written by sdedit do")
+        raise SdeditError(f"{path} carries no recipe; {CARRIERS} written by sdedit do, unless it was left out")
     try:
         recipe = json.loads(text)
     except (ValueError, TypeError, RecursionError) as error:
@@ -148,15 +160,36 @@ def read_recipe(path: Path) -> dict[str, Any] | None:
     return recipe
 
 
-def is_whole_png(path: Path) -> bool:
-    """Whether a PNG file has its end.
+def is_whole(path: Path) -> bool:
+    """Whether a PNG, JPEG or WebP file has its end.
 
     Raises:
         SdeditError: if it cannot be read.
     """
     try:
         with path.open("rb") as file:
-            file.seek(-min(len(_PNG_END), path.stat().st_size), 2)
-            return file.read() == _PNG_END
+            size = file.seek(0, 2)
+            file.seek(0)
+            head = file.read(12)
+            file.seek(-min(len(_PNG_END), size), 2)
+            end = file.read()
     except OSError as error:
         raise SdeditError(f"cannot read {path}: {reason(error)}") from error
+    if head[:4] == b"RIFF":
+        return int.from_bytes(head[4:8], "little") + 8 <= size
+    return end.endswith(b"\xff\xd9") if head[:2] == b"\xff\xd8" else end == _PNG_END
+
+
+def _written_in(file: BinaryIO) -> str | None:
+    """The text of the recipe in an image file, if it has one."""
+    try:
+        image: Image.Image = Image.open(file, formats=("PNG", *_WITH_EXIF))
+    except (SyntaxError, ValueError, OSError):
+        mended = open_mended(file)
+        if mended is None:
+            raise
+        image = mended
+    if image.format == "PNG":
+        # The chunks before the pixels, where it is written; `text` would decode the whole image.
+        return image.info.get(_KEY)
+    return history_of(image)

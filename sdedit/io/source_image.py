@@ -10,6 +10,7 @@ from PIL import Image, ImageCms
 
 from sdedit.errors import SdeditError
 from sdedit.io.colour import convert_profile, to_layer, to_srgb, upright
+from sdedit.io.history import without_history
 from sdedit.io.images import decode
 
 _AS_IT_IS = ("L", "LA", "RGB", "RGBA")
@@ -42,6 +43,7 @@ class SourceImage:
         tags = image.getexif()
         for tag in _LAYOUT_TAGS & tags.keys():
             del tags[tag]
+        without_history(tags)
         exif = tags.tobytes() if tags else None
         profile = image.info.get("icc_profile")
         note = ""

@@ -135,6 +135,7 @@ class PaintOptions:
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.batch.listing`).
         skip_existing: leave every image alone that is there, whatever its recipe.
         overwrite: make every image again, whatever its recipe.
+        no_recipe: leave it out of the images, by which the same job knows what is done.
         shard: (i, n), only the i-th of n shares of a folder; i counts from 0, and n means the same as 0.
         animation: of a single guide.
     """
@@ -155,6 +156,7 @@ class PaintOptions:
     exclude: tuple[str, ...] = ()
     overwrite: bool = False
     skip_existing: bool = False
+    no_recipe: bool = False
     shard: tuple[int, int] | None = None
     animation: AnimationOptions | None = None
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from sdedit.diffusion.samplers import SamplingChoice
 from sdedit.errors import SdeditError
-from sdedit.io.recipe import Recipe, read_recipe
+from sdedit.io.recipe import CARRIERS, Recipe, read_recipe
 from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.engine import load_engine
 from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
@@ -33,15 +33,15 @@ def replay_image(
     overwrite: bool,
     console: Console,
 ) -> Generator[PaintedFile, None, None]:
-    """Make an image again, bit for bit on the machine that made it, with as many guides at once as then.
+    """Make an image again, a PNG or WebP bit for bit on the machine that made it, with as many guides at once as then.
 
     Args:
-        image: a PNG written by sdedit.
+        image: a PNG, JPEG or WebP written by sdedit.
         guide: its guide, or the image that was changed; another one is treated by the same recipe. None looks for it
             beside the image and where the ledger of the image's folder says it was.
         layer: the strokes or the patch; None looks for it beside the image and the guide.
         mask: likewise; None also where none was given.
-        output: file or folder to write; None for IMAGE-replayed.png.
+        output: file or folder to write; None for IMAGE-replayed.png (or .jpg, .webp, as IMAGE).
         model: None for what the recipe names.
         device: None for the kind of device that made the image.
         offline: use only models that have been downloaded before.
@@ -75,7 +75,7 @@ def replay_image(
         overwrite=overwrite,
     )
     options.check()
-    target = str(image.with_name(f"{image.stem}-replayed.png")) if output is None else output
+    target = str(image.with_name(f"{image.stem}-replayed{image.suffix}")) if output is None else output
     file = output_files(guide, target, options)[0]
     if file is not None and file.exists() and file.samefile(image):
         raise SdeditError(f"{file} is the image itself; name another output")
@@ -123,11 +123,11 @@ def replay(
     """Make an image again from the recipe it carries: what `sdedit replay` does.
 
     Args:
-        image: a PNG written by sdedit.
+        image: a PNG, JPEG or WebP written by sdedit.
         guide: its guide, or the image that was edited; None looks for it beside the image.
         layer: the strokes or the patch; None looks for it.
         mask: None looks for it.
-        output: file or folder to write; None for IMAGE-replayed.png.
+        output: file or folder to write; None for IMAGE-replayed.png (or .jpg, .webp, as IMAGE).
         model: name or file; None for what the recipe names.
         device: None for the kind of device that made the image.
         offline: use only models that have been downloaded before.
@@ -153,7 +153,7 @@ def load_recipe(image: Path) -> Recipe:
         raise SdeditError(f"there is no file {image}")
     found = read_recipe(image)
     if found is None:
-        raise SdeditError(f"{image} carries no recipe; only PNG files written by sdedit do")
+        raise SdeditError(f"{image} carries no recipe; {CARRIERS} written by sdedit do")
     try:
         recipe = Recipe.from_dict(found)
         if not 1 <= recipe.batch <= _MOST_TOGETHER:

@@ -38,6 +38,7 @@ class Resolved:
     raw_weights: bool
     model_source: str
     any_precision: bool  # none was asked for
+    no_recipe: bool = False  # in the files
 
     def recipe(self, model: ScoreModel, size: tuple[int, int], seed: int, **facts: Any) -> Recipe:
         """The recipe of one image of (width, height) px; `facts` are the fields that only its maker knows."""
@@ -119,6 +120,7 @@ def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
         raw_weights=options.model.raw_weights,
         model_source=model.name if options.model.loaded is not None else options.model.source,
         any_precision=options.model.precision == "auto",
+        no_recipe=options.no_recipe,
     )
 
 

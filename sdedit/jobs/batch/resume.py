@@ -8,7 +8,7 @@ from typing import Any
 
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.recipe import is_whole_png, read_recipe
+from sdedit.io.recipe import is_whole, read_recipe
 from sdedit.jobs.edit import Layers
 from sdedit.jobs.options import PaintOptions
 from sdedit.jobs.settings import Resolved
@@ -45,9 +45,9 @@ class Resume:
             if output.stat().st_size == 0:
                 return None
             return PaintedFile.failure(
-                task, f"{output} is there and was not painted by sdedit; add --overwrite to replace it"
+                task, f"{output} is there and carries no recipe of sdedit; add --overwrite to replace it"
             )
-        done = self.agrees(recipe, task) and is_whole_png(output) and self._same_files(task, output, recipe)
+        done = self.agrees(recipe, task) and is_whole(output) and self._same_files(task, output, recipe)
         return PaintedFile(task.path, str(output), "skipped", recipe) if done else None
 
     def agrees(self, recipe: dict[str, Any], task: Task) -> bool:
