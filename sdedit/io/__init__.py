@@ -5,5 +5,5 @@ images         guides: any file as 8-bit sRGB        source_image   what an edit
 tensors        PIL images <-> tensors                photographs    folders and archives of them
 recipe         how an image was made, in its file    contact_sheet  images with captions in rows
 history        the place of that in EXIF data        colour         any image as 8-bit sRGB
-png            chunks beside the pixels
+png            chunks beside the pixels              beside         resolution, XMP and text of a file
 """

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 import numpy as np
 from PIL import Image, ImageCms
 
 from sdedit.errors import SdeditError
+from sdedit.io.beside import Beside
 from sdedit.io.colour import convert_profile, to_layer, to_srgb, upright
 from sdedit.io.history import without_history
 from sdedit.io.images import decode
@@ -27,37 +29,39 @@ class SourceImage:
         profile: its ICC profile, if it has one that colours can be converted to and from.
         exif: its EXIF data, less the orientation.
         name: what messages call it.
-        note: a sentence on what could not be kept, or nothing.
+        beside: what else its file says, kept as far as the new file's format can.
+        notes: sentences on what could not be kept.
     """
 
     image: Image.Image
     profile: bytes | None = None
     exif: bytes | None = None
     name: str = "the picture"
-    note: str = ""
+    beside: Beside = field(default_factory=Beside)
+    notes: tuple[str, ...] = ()
 
     @classmethod
     def from_image(cls, image: Image.Image, name: str = "the picture") -> SourceImage:
         """An image of any mode and orientation as a source."""
-        image = upright(image)
+        given, image = image, upright(image)
         tags = image.getexif()
         for tag in _LAYOUT_TAGS & tags.keys():
             del tags[tag]
         without_history(tags)
         exif = tags.tobytes() if tags else None
-        profile = image.info.get("icc_profile")
-        note = ""
+        profile, beside = image.info.get("icc_profile"), Beside.of(image, given)
+        notes = _frames_lost(given, name)
         if image.mode in ("P", "PA", "1") or "transparency" in image.info:
             grey = image.mode in ("1", "L")
             see_through = image.mode == "PA" or "transparency" in image.info
             image = image.convert(("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB"))
         elif image.mode not in _AS_IT_IS:
-            note = f"{name} has {image.mode} pixels; the result is 8-bit sRGB"
+            notes = (*notes, f"{name} has {image.mode} pixels; the result is 8-bit sRGB")
             image, profile = to_srgb(image, name), None
         # No metadata but what is kept on purpose.
         plain = Image.frombytes(image.mode, image.size, image.tobytes())
-        source = cls(plain, profile, exif, name, note)
-        return source if profile is None or _works_both_ways(source) else cls(plain, None, exif, name, note)
+        source = cls(plain, profile, exif, name, beside, notes)
+        return source if profile is None or _works_both_ways(source) else replace(source, profile=None)
 
     @property
     def size(self) -> tuple[int, int]:
@@ -77,9 +81,10 @@ class SourceImage:
         channels = np.asarray(self.image).reshape(self.size[1], self.size[0], -1)
         return channels[..., :-1] if self.has_alpha else channels
 
-    def metadata(self) -> dict[str, Any]:
-        """What Pillow's `save` has to be given so that nothing is lost."""
-        return {"icc_profile": self.profile, **({"exif": self.exif} if self.exif else {})}
+    def metadata(self, suffix: str) -> dict[str, Any]:
+        """What `sdedit.io.recipe.save_image` has to be given so that nothing is lost in a file of this ending."""
+        exif = {"exif": self.exif} if self.exif else {}
+        return {"icc_profile": self.profile, **exif, **self.beside.metadata(suffix)}
 
     def with_colours(self, colours: np.ndarray) -> Image.Image:
         """The image with other colours (H, W, 1 or 3) uint8 and its own alpha channel."""
@@ -145,6 +150,15 @@ def open_source(file: BinaryIO, name: str) -> SourceImage:
 def open_layer(file: BinaryIO, name: str) -> Image.Image:
     """Read an image as RGB in sRGB, or RGBA where it has transparency; errors as in `open_source`."""
     return decode(file, name, lambda image: to_layer(upright(image), name))
+
+
+def _frames_lost(image: Image.Image, name: str) -> tuple[str, ...]:
+    count = 1
+    with suppress(Exception):  # counting reads all of them, and a later one may be damaged
+        count = getattr(image, "n_frames", 1)
+    if count == 1:
+        return ()
+    return (f"{name} has {count} pages or frames; the first is edited, and the result has only that",)
 
 
 def _works_both_ways(source: SourceImage) -> bool:

@@ -86,13 +86,12 @@ class LayeredImage:
         from sdedit.pipelines.inpaint import blend
 
         lossless = {"lossless": True} if suffix == ".webp" else {}
-        return blend(self.source, overlay, painted, self.options.feather), {**self.source.metadata(), **lossless}
+        return blend(self.source, overlay, painted, self.options.feather), {**self.source.metadata(suffix), **lossless}
 
     def _notes(self, overlay: Overlay) -> Iterator[str]:
         crop = overlay.crop
         left, top, right, bottom = crop.box
-        if self.source.note:
-            yield self.source.note
+        yield from self.source.notes
         yield from overlay.notes
         if (overlay.mask == 1).all():
             yield "the mask is white everywhere: this does what sdedit paint does"
@@ -102,6 +101,8 @@ class LayeredImage:
         )
         if crop.scale > 1.5:
             yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the image round it"
+        if self.output is not None and (lost := self.source.beside.lost(self.output.suffix.lower())):
+            yield f"{self.output} cannot hold the text in {self.path} ({', '.join(lost)}); a PNG keeps it"
         if self.output is not None and self.output.suffix.lower() in JPEG_SUFFIXES:
             yield f"{self.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
 
