@@ -12,9 +12,11 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
+import numpy as np
 from PIL import Image, PngImagePlugin, UnidentifiedImageError
 
 from sdedit.errors import SdeditError
+from sdedit.io.deep import write_deep_png
 from sdedit.io.files import reason
 from sdedit.io.history import history_of, with_history
 from sdedit.io.png import open_mended
@@ -118,18 +120,23 @@ class Recipe:
 def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe | None, **metadata: Any) -> None:
     """Write an image in the format of a file name's suffix; PNG, JPEG and WebP files carry the recipe, if one is given.
 
-    `metadata` are what Pillow's `save` takes: icc_profile, exif, and for PNG `texts` by their keys.
+    `metadata` are what Pillow's `save` takes: icc_profile, exif, and for PNG `texts` by their keys, and `deep`,
+    the channels (H, W, 3 or 4) uint16 of an image whose bits are more than Pillow's modes have.
     """
     file_format = Image.registered_extensions()[suffix]
     told = None if recipe is None else json.dumps(recipe.to_dict())
     texts: dict[str, str] = metadata.pop("texts", {})
+    deep: np.ndarray | None = metadata.pop("deep", None)
     if file_format == "PNG":
         info = PngImagePlugin.PngInfo()
         for key, text in texts.items():
             info.add_itxt(key, text)
         if told is not None:
             info.add_itxt(_KEY, told)
-        image.save(file, format=file_format, pnginfo=info, **metadata)
+        if deep is None:
+            image.save(file, format=file_format, pnginfo=info, **metadata)
+        else:
+            write_deep_png(image, deep, file, pnginfo=info, **metadata)
         return
     if file_format in _WITH_EXIF and told is not None:
         metadata["exif"] = with_history(metadata.get("exif"), told, file_format)

@@ -11,7 +11,8 @@ from PIL import Image, ImageCms
 
 from sdedit.errors import SdeditError
 from sdedit.io.beside import Beside
-from sdedit.io.colour import convert_profile, to_layer, to_srgb, upright
+from sdedit.io.colour import convert_profile, split_alpha, to_layer, to_srgb, upright
+from sdedit.io.deep import has_deep_colours, read_deep_colours, to_8_bits
 from sdedit.io.history import without_history
 from sdedit.io.images import decode
 
@@ -31,6 +32,7 @@ class SourceImage:
         name: what messages call it.
         beside: what else its file says, kept as far as the new file's format can.
         notes: sentences on what could not be kept.
+        deep: (H, W, C) uint16, the same pixels with all their bits and their alpha channel; None for 8 bits.
     """
 
     image: Image.Image
@@ -39,6 +41,7 @@ class SourceImage:
     name: str = "the picture"
     beside: Beside = field(default_factory=Beside)
     notes: tuple[str, ...] = ()
+    deep: np.ndarray | None = None
 
     @classmethod
     def from_image(cls, image: Image.Image, name: str = "the picture") -> SourceImage:
@@ -50,8 +53,14 @@ class SourceImage:
         without_history(tags)
         exif = tags.tobytes() if tags else None
         profile, beside = image.info.get("icc_profile"), Beside.of(image, given)
-        notes = _frames_lost(given, name)
-        if image.mode in ("P", "PA", "1") or "transparency" in image.info:
+        notes, deep = _frames_lost(given, name), None
+        if image.mode.startswith("I;16") and "transparency" not in image.info:
+            deep = np.asarray(image).astype(np.uint16)[..., None]
+            image = split_alpha(image, name)[0]
+        elif image.mode.startswith(("I", "F")):
+            notes = (*notes, f"{name} has {image.mode} pixels; the result is 8-bit sRGB")
+            image, profile = to_srgb(image, name), None
+        elif image.mode in ("P", "PA", "1") or "transparency" in image.info:
             grey = image.mode in ("1", "L")
             see_through = image.mode == "PA" or "transparency" in image.info
             image = image.convert(("LA" if see_through else "L") if grey else ("RGBA" if see_through else "RGB"))
@@ -60,7 +69,7 @@ class SourceImage:
             image, profile = to_srgb(image, name), None
         # No metadata but what is kept on purpose.
         plain = Image.frombytes(image.mode, image.size, image.tobytes())
-        source = cls(plain, profile, exif, name, beside, notes)
+        source = cls(plain, profile, exif, name, beside, notes, deep)
         return source if profile is None or _works_both_ways(source) else replace(source, profile=None)
 
     @property
@@ -81,13 +90,31 @@ class SourceImage:
         channels = np.asarray(self.image).reshape(self.size[1], self.size[0], -1)
         return channels[..., :-1] if self.has_alpha else channels
 
+    def exact_colours(self) -> np.ndarray:
+        """(H, W, 1 or 3) uint8, or uint16 where the image has 16 bits, without the alpha channel; a copy."""
+        if self.deep is None:
+            return self.colours().copy()
+        return self.deep[..., : len(self.colour_mode)].copy()
+
+    def deep_channels(self, colours: np.ndarray) -> np.ndarray:
+        """Other colours (H, W, 1 or 3) uint16 with the image's own alpha channel."""
+        assert self.deep is not None
+        return np.concatenate([colours, self.deep[..., len(self.colour_mode) :]], axis=2)
+
     def metadata(self, suffix: str) -> dict[str, Any]:
         """What `sdedit.io.recipe.save_image` has to be given so that nothing is lost in a file of this ending."""
         exif = {"exif": self.exif} if self.exif else {}
         return {"icc_profile": self.profile, **exif, **self.beside.metadata(suffix)}
 
     def with_colours(self, colours: np.ndarray) -> Image.Image:
-        """The image with other colours (H, W, 1 or 3) uint8 and its own alpha channel."""
+        """The image with other colours (H, W, 1 or 3) and its own alpha channel.
+
+        Colours are uint8, or uint16 of which all bits are kept in grey without alpha: Pillow has no other such mode.
+        """
+        if colours.dtype == np.uint16:
+            if self.image.mode == "L":
+                return Image.fromarray(colours[..., 0])
+            colours = to_8_bits(colours)
         changed = Image.fromarray(colours[..., 0] if self.colour_mode == "L" else np.ascontiguousarray(colours))
         if self.has_alpha:
             changed = changed.convert(self.image.mode)
@@ -128,7 +155,10 @@ class SourceImage:
         colours = self.colours()
         laid = np.where(alpha == 1, colours, white + alpha * (colours - white)).round().astype(np.uint8)
         image = Image.fromarray(laid[..., 0] if self.colour_mode == "L" else laid)
-        return replace(self, image=image), 1 - alpha[..., 0]
+        notes = self.notes
+        if self.deep is not None:
+            notes = (*notes, f"{self.name} has 16 bits a channel; with its hole filled the result has 8")
+        return replace(self, image=image, notes=notes, deep=None), 1 - alpha[..., 0]
 
     def from_srgb(self, image: Image.Image) -> np.ndarray:
         """RGB in sRGB -> (H, W, 1 or 3) uint8 in the colours of this image."""
@@ -139,12 +169,22 @@ class SourceImage:
 
 
 def open_source(file: BinaryIO, name: str) -> SourceImage:
-    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; palettes become colours, CMYK and more than 8 bits 8-bit sRGB.
+    """Read a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; palettes become colours, CMYK 8-bit sRGB.
+
+    Grey of 16 bits keeps them, and in a PNG so do colours, with or without transparency.
 
     Raises:
         SdeditError: if the file is not a whole image of at most 178 million pixels.
     """
-    return decode(file, name, lambda image: SourceImage.from_image(image, name))
+    source = decode(file, name, lambda image: SourceImage.from_image(image, name))
+    if source.deep is not None or not has_deep_colours(file):
+        return source
+    deep = read_deep_colours(file)
+    if deep is None or deep.shape[:2] != source.size[::-1]:
+        note = f"{name} has 16 bits a channel; the result has 8, as only a PNG's colours are kept with 16"
+        return replace(source, notes=(*source.notes, note))
+    channels = Image.merge(source.image.mode, [Image.fromarray(to_8_bits(plane)) for plane in deep.transpose(2, 0, 1)])
+    return replace(source, image=channels, deep=deep)
 
 
 def open_layer(file: BinaryIO, name: str) -> Image.Image:

@@ -14,6 +14,7 @@ import numpy as np
 from PIL import Image
 
 from sdedit.errors import SdeditError
+from sdedit.io.deep import to_8_bits
 from sdedit.io.files import JPEG_SUFFIXES, PIPE, open_input
 from sdedit.io.images import decode
 from sdedit.io.recipe import LayerRecipe
@@ -83,10 +84,22 @@ class LayeredImage:
         )
 
     def _finish(self, overlay: Overlay, painted: Image.Image, suffix: str) -> tuple[Image.Image, dict[str, Any]]:
-        from sdedit.pipelines.inpaint import blend
+        from sdedit.pipelines.inpaint import blend_colours
 
-        lossless = {"lossless": True} if suffix == ".webp" else {}
-        return blend(self.source, overlay, painted, self.options.feather), {**self.source.metadata(suffix), **lossless}
+        colours = blend_colours(self.source, overlay, painted, self.options.feather)
+        metadata = self.source.metadata(suffix)
+        if suffix == ".webp":
+            metadata["lossless"] = True
+        if colours.dtype == np.uint16 and not self._holds_16_bits(suffix):
+            colours = to_8_bits(colours)
+        image = self.source.with_colours(colours)
+        if colours.dtype == np.uint16 and image.mode != "I;16":
+            metadata["deep"] = self.source.deep_channels(colours)
+        return image, metadata
+
+    def _holds_16_bits(self, suffix: str) -> bool:
+        """Whether a file of this ending holds the image with all its bits, as it is written here."""
+        return suffix == ".png" or (suffix in (".tif", ".tiff") and self.source.image.mode == "L")
 
     def _notes(self, overlay: Overlay) -> Iterator[str]:
         crop = overlay.crop
@@ -101,6 +114,8 @@ class LayeredImage:
         )
         if crop.scale > 1.5:
             yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the image round it"
+        if self.source.deep is not None and self.output and not self._holds_16_bits(self.output.suffix.lower()):
+            yield f"{self.path} has 16 bits a channel and {self.output} gets 8; a PNG keeps them"
         if self.output is not None and (lost := self.source.beside.lost(self.output.suffix.lower())):
             yield f"{self.output} cannot hold the text in {self.path} ({', '.join(lost)}); a PNG keeps it"
         if self.output is not None and self.output.suffix.lower() in JPEG_SUFFIXES:

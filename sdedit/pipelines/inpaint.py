@@ -63,7 +63,12 @@ def crop_mask(overlay: Overlay) -> np.ndarray:
 
 
 def blend(source: SourceImage, overlay: Overlay, painted: Image.Image, rise: float | None) -> Image.Image:
-    """The image with a painted crop blended in, inside the mask only.
+    """The image with the colours of `blend_colours`."""
+    return source.with_colours(blend_colours(source, overlay, painted, rise))
+
+
+def blend_colours(source: SourceImage, overlay: Overlay, painted: Image.Image, rise: float | None) -> np.ndarray:
+    """The colours of the image with a painted crop blended in, inside the mask only.
 
     What the model has no pixels for, detail finer than its own grid, is taken from the overlay again where its
     `detail_weight` says so; elsewhere the enlarged painting stands as it is. Where the mask is below a half, the blend
@@ -74,6 +79,9 @@ def blend(source: SourceImage, overlay: Overlay, painted: Image.Image, rise: flo
         overlay: what was laid over it.
         painted: the crop as it came from the model, RGB in sRGB at the model's size.
         rise: `feather` of `CropOptions`.
+
+    Returns:
+        (H, W, 1 or 3) uint8, or uint16 where the image has 16 bits.
     """
     crop, here = overlay.crop, _within(overlay)
     full = (crop.box[2] - crop.box[0], crop.box[3] - crop.box[1])
@@ -83,10 +91,12 @@ def blend(source: SourceImage, overlay: Overlay, painted: Image.Image, rise: flo
     patch += overlay.detail_weight[here][..., None] * fine
     mask = overlay.mask[here]
     weight = (feather(mask, 2 * crop.scale if rise is None else rise) * free_to_change(mask))[..., None]
-    colours = source.colours().copy()
-    kept = colours[here].astype(np.float32)
-    colours[here] = (kept + weight * (patch - kept)).round().clip(0, 255).astype(np.uint8)
-    return source.with_colours(colours)
+    colours = source.exact_colours()
+    top = np.iinfo(colours.dtype).max
+    kept = colours[here].astype(np.float32) * (255 / top)
+    mixed = ((kept + weight * (patch - kept)) * (top / 255)).round().clip(0, top).astype(colours.dtype)
+    colours[here] = np.where(weight > 0, mixed, colours[here])
+    return colours
 
 
 def _within(overlay: Overlay) -> tuple[slice, slice]:
