@@ -91,8 +91,8 @@ def paint(
     """Turn stroke paintings into realistic images.
 
     A GUIDE is a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file of any size, - for standard input, or a folder of them.
-    It is resized to the model's native size with its aspect ratio kept, perturbed with noise up to time t0 of the model's
-    SDE, and brought back by the reverse SDE. A useful t0 lies between 0.3 and 0.6.
+    It is resized to the model's native size with its aspect ratio kept, perturbed with noise up to time t0 of the
+    model's SDE, and brought back by the reverse SDE. A useful t0 lies between 0.3 and 0.6.
 
     Folders and several guides are painted into a folder, whose tree is that of the guides. The same command again
     goes on where it was interrupted, and paints what has changed since. Exit code 3: some guides could not be painted.

@@ -61,7 +61,7 @@ def read_deep_colours(file: BinaryIO) -> np.ndarray | None:
 
 
 def write_deep_png(image: Image.Image, channels: np.ndarray, file: BinaryIO, **options: object) -> None:
-    """Write (H, W, 3 or 4) uint16 as a PNG; `image` is the same with 8 bits, and `options` are what its `save` takes."""
+    """Write (H, W, 3 or 4) uint16 as a PNG; `image` is the same with 8 bits, `options` are what its `save` takes."""
     shallow = io.BytesIO()
     image.save(shallow, "PNG", **options)
     rows = channels.astype(">u2").reshape(len(channels), -1).view(np.uint8)
