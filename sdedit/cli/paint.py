@@ -95,7 +95,8 @@ def paint(
     model's SDE, and brought back by the reverse SDE. A useful t0 lies between 0.3 and 0.6.
 
     Folders and several guides are painted into a folder, whose tree is that of the guides. The same command again
-    goes on where it was interrupted, and paints what has changed since. Exit code 3: some guides could not be painted.
+    goes on where it was interrupted, and paints what has changed since; what other settings made is kept. Exit code 3:
+    some guides could not be painted, or are kept.
     """
     job = take_job(context, options)
     if save_config is not None:

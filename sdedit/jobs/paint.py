@@ -50,7 +50,7 @@ def run_paint_job(
 
     Raises:
         SdeditError: if anything given cannot be used, or the only guide cannot be painted.
-        SomeFailedError: if some of many guides could not be painted.
+        SomeFailedError: if some of many guides could not be painted, or another recipe's images are kept.
     """
     if is_one_guide(guides, list_file, options):
         yield from paint_guide(guides[0], output, options, console)
@@ -94,7 +94,8 @@ def paint_files(
     """Paint folders and files of guides into a folder: what `sdedit paint FOLDER -o OUT` does, as an iterator.
 
     Batches, resuming, the ledger and sharing under torchrun or Slurm are those of the command. Images that are done are
-    skipped; a bad guide gives a result with an error, and the others go on.
+    skipped, and so are those that another recipe made, with a reason; a bad guide gives a result with an error, and the
+    others go on.
 
     Args:
         inputs: folders and image files.

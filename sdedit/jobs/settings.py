@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 # What decides an image, its seed and its files aside; device, batch and version decide only rounding.
 _COMPARED = (
-    *("task", "model", "checksum", "guide", "t0", "sigma", "steps", "sampler", "grid", "repeats", "passes"),
-    *("sigma_max", "raw_weights", "background"),
+    *("task", "t0", "model", "size", "steps", "sampler", "grid", "repeats", "passes", "background", "sigma"),
+    *("sigma_max", "raw_weights", "checksum", "guide"),
 )
 _COMPARED_LAYERS = ("invert_mask", "context", "grow", "feather", "at", "scale")
 
@@ -66,20 +66,23 @@ class Resolved:
             **facts,
         )
 
-    def agrees_with(self, recipe: dict[str, Any], model: ScoreModel, guide: str) -> bool:
-        """Whether an image with this recipe is what would be made now of a guide, its seed and its files aside."""
+    def differences(self, recipe: dict[str, Any], model: ScoreModel, guide: str) -> dict[str, tuple[Any, Any]]:
+        """In what the recipe of an image differs from what would be made now of a guide, its seed and its files aside.
+
+        Returns:
+            For each name the value there and the one now, what a user chooses first; empty if the two agree.
+        """
         width, height = recipe.get("width"), recipe.get("height")
         size = min(width or 0, height or 0) if isinstance(self.size, int) else (width, height)
-        wanted = self.recipe(model, (0, 0), 0, guide=guide).to_dict()
+        wanted = {**self.recipe(model, (0, 0), 0, guide=guide).to_dict(), "size": self.size}
+        # A file of an older version says no task: it was a painting.
+        there = {"task": "paint", **recipe, "size": size}
         names = _COMPARED if self.any_precision else (*_COMPARED, "precision")
         if self.layers is not None:
             told = {name: getattr(self.layers, name) for name in _COMPARED_LAYERS}
             wanted |= {**told, "at": None if self.layers.at is None else list(self.layers.at)}
             names = (*names, *_COMPARED_LAYERS)
-            if self.layers.mask_is_alpha != _mask_is_alpha(recipe):  # of files the checksums are compared
-                return False
-        # A file of an older version says no task: it was a painting.
-        return size == self.size and all({"task": "paint", **recipe}.get(name) == wanted[name] for name in names)
+        return {name: (there.get(name), wanted[name]) for name in names if there.get(name) != wanted[name]}
 
 
 def _mask_is_alpha(recipe: dict[str, Any]) -> bool:

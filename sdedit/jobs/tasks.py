@@ -38,10 +38,11 @@ class PaintedFile:
     Attributes:
         input: file of the guide, "-" for standard input.
         output: file of the picture, "-" for standard output.
-        status: "painted"; "skipped", where it was done before; or "failed".
+        status: "painted"; "skipped", where it was done before or is kept; or "failed".
         recipe: how it was painted, as `Recipe.to_dict` gives it; None where it failed.
         seconds: its share of its batch's time in the network, where it was painted now.
         error: a sentence that says why it failed.
+        reason: of a skipped one that is not what was asked for, how it was made instead; None of one that was done.
     """
 
     input: str
@@ -50,6 +51,7 @@ class PaintedFile:
     recipe: dict[str, Any] | None = None
     seconds: float | None = None
     error: str | None = None
+    reason: str | None = None
 
     @classmethod
     def failure(cls, task: Task, error: str) -> PaintedFile:
@@ -58,24 +60,27 @@ class PaintedFile:
     def to_json(self) -> str:
         """One line: the fields, with those of the recipe among them."""
         facts = {"input": self.input, "output": self.output, "status": self.status, "seconds": self.seconds}
-        return json.dumps({**facts, "error": self.error, **(self.recipe or {})})
+        return json.dumps({**facts, "error": self.error, "reason": self.reason, **(self.recipe or {})})
 
 
 class Tally:
     """Counts what became of the pictures of a job, and tells it at the end."""
 
     def __init__(self) -> None:
-        self._counts = {"painted": 0, "skipped": 0, "failed": 0}
+        self._counts = {"painted": 0, "skipped": 0, "kept": 0, "failed": 0}
         self._failures: list[str] = []
+        self._reason: str | None = None  # of the first that is kept
 
     def add(self, result: PaintedFile) -> None:
-        self._counts[result.status] += 1
+        self._counts["kept" if result.reason else result.status] += 1
+        self._reason = self._reason or result.reason
         if result.status == "failed" and len(self._failures) < _MOST_LISTED:
             self._failures.append(str(result.error))
 
     def summary(self) -> str:
         counts = self._counts
-        return f"{counts['painted']} painted, {counts['skipped']} done before, {counts['failed']} failed"
+        kept = f"{counts['kept']} kept, " if counts["kept"] else ""
+        return f"{counts['painted']} painted, {counts['skipped']} done before, {kept}{counts['failed']} failed"
 
     def failures(self) -> list[str]:
         """Why images failed, a line each, at most 50 of them."""
@@ -84,14 +89,22 @@ class Tally:
         return [*self._failures, *([f"and {more} more"] if more else [])]
 
     def raise_for_failures(self, output: Path) -> None:
-        """Raise if some images could not be made.
+        """Raise if some images are not what was asked for.
 
         Raises:
-            SomeFailedError: if so; it says where they are listed.
+            SomeFailedError: if so; it says where failures are listed, and how kept images can be replaced.
         """
-        failed = self._counts["failed"]
+        total, failed, kept = sum(self._counts.values()), self._counts["failed"], self._counts["kept"]
+        sentences = []
         if failed:
-            raise SomeFailedError(
-                f"{failed} of {sum(self._counts.values())} could not be painted; they are listed above and in "
-                f"{output / 'sdedit.jsonl'}"
+            sentences.append(
+                f"{failed} of {total} could not be painted; they are listed above and in {output / 'sdedit.jsonl'}"
             )
+        if kept:
+            words = "is kept," if kept == 1 else "are kept, the first"
+            sentences.append(
+                f"{kept} of {total} {words} since {self._reason}; add --overwrite to replace what is there, or name "
+                "another folder"
+            )
+        if sentences:
+            raise SomeFailedError("; ".join(sentences))

@@ -16,6 +16,7 @@ from sdedit.jobs.batch.folder import BATCH, paint_listing, prepare_folder
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides, read_list
 from sdedit.jobs.batch.ranks import Rank
+from sdedit.jobs.batch.resume import Resume
 from sdedit.jobs.console import Console
 from sdedit.jobs.guides import Guide
 from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
@@ -91,8 +92,12 @@ def watch_folder(
     places = {os.path.realpath(one if os.path.isdir(one) else Path(one).parent) for one in [*inputs, *lines]}  # noqa: PTH112
     changes = _changes(sorted(places))
     engine = load_engine(options, console)
-    yield from paint_listing(engine, listing, ledger, folder_seed, options, Rank(), console)
-    painter = _Repainter(engine, options, ledger, console)
+    for result in paint_listing(engine, listing, ledger, folder_seed, options, Rank(), console):
+        if result.reason:
+            console.log(f"kept {result.output}: {result.reason}")
+        yield result
+    resume = Resume(options, engine.settings, engine.model, engine.reader.layers)
+    painter = _Repainter(engine, options, ledger, console, resume.kept)
     for changed in changes:
         with suppress(SdeditError):  # all guides are gone; others may come
             listing = listed()
@@ -103,13 +108,21 @@ def watch_folder(
 
 
 class _Repainter:
-    """Paints what has changed since it painted it last."""
+    """Paints what has changed since it painted it last; what `kept` gives a result for stays as it is."""
 
-    def __init__(self, engine: Engine, options: PaintOptions, ledger: Ledger | None, console: Console) -> None:
+    def __init__(
+        self,
+        engine: Engine,
+        options: PaintOptions,
+        ledger: Ledger | None,
+        console: Console,
+        kept: Callable[[Task], PaintedFile | None] = lambda task: None,
+    ) -> None:
         self._engine = engine
         self._batch = options.batch or (1 if ledger is None else BATCH)
         self._ledger = ledger
         self._console = console
+        self._kept = kept
         self._painted: dict[str, str] = {}  # guide: checksum
 
     def paint(self, tasks: list[Task]) -> Iterator[PaintedFile]:
@@ -124,8 +137,12 @@ class _Repainter:
             return
         if self._painted.get(path) == guide.checksum:
             return
-        entries = [(task, guide) for task in tasks]
-        batches = make_batches(entries, set(tasks), self._engine.model.size_multiple, self._batch)
+        kept = {task: result for task in tasks if (result := self._kept(task)) is not None}
+        for result in kept.values():
+            self._console.log(f"kept {result.output}: {result.error or result.reason or 'it is there'}")
+            yield result
+        entries = [(task, guide) for task in tasks if task not in kept]
+        batches = make_batches(entries, set(tasks) - kept.keys(), self._engine.model.size_multiple, self._batch)
         for result in self._engine.paint([Window(batches)], self._ledger, self._console):
             self._console.log(f"{result.status} {result.output}")
             yield result

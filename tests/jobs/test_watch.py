@@ -107,3 +107,20 @@ def test_without_the_library(tiny_checkpoint: Path, guide: Path, tmp_path: Path)
         [SDEDIT, "paint", guide, "--watch", "--quiet"], capture_output=True, env={**os.environ, "PYTHONPATH": paths}
     )
     fails_in_one_sentence(result, "pip install 'sdedit[watch]'")
+
+
+def test_what_another_recipe_made_is_not_replaced_by_a_save(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    guides, out = tmp_path / "guides", tmp_path / "out"
+    guides.mkdir()
+    blocks_picture().save(guides / "a.png")
+    words = [SDEDIT, "paint", guides, "-o", out, "--model", tiny_checkpoint, "--seed", "1", "--steps", "3", "--quiet"]
+    assert subprocess.run(words, check=False).returncode == 0
+    before = (out / "a.png").read_bytes()
+    blocks_picture(20, 20).save(guides / "b.png")
+    process = watch(guides, "-o", out, "--model", tiny_checkpoint, "--seed", 1)
+    until((out / "b.png").exists, process)
+    blocks_picture(20, 20).save(guides / "a.png")
+    blocks_picture(20, 20).save(guides / "c.png")
+    until((out / "c.png").exists, process)
+    assert (out / "a.png").read_bytes() == before
+    assert "kept" in stop(process, signal.SIGTERM, 143)

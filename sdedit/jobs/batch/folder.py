@@ -158,6 +158,6 @@ def _recorded(ledger: Ledger, settings: Resolved, model: ScoreModel) -> dict[str
     for line in ledger.new_lines():
         recipe = line.get("recipe")
         if isinstance(line.get("output"), str) and isinstance(recipe, dict):
-            agrees = settings.agrees_with(recipe, model, str(recipe.get("guide")))
-            recorded[str(ledger.folder / line["output"])] = agrees
+            different = settings.differences(recipe, model, str(recipe.get("guide")))
+            recorded[str(ledger.folder / line["output"])] = not different
     return recorded

@@ -1,4 +1,4 @@
-"""What is done already: judged by the recipe in the picture that is there."""
+"""What is done already, and what must not be replaced: judged by the recipe in the picture that is there."""
 
 from __future__ import annotations
 
@@ -19,7 +19,8 @@ class Resume:
     """Decides image by image whether it is done, is to be made, or must not be overwritten.
 
     An image is done if its recipe is what would be made now, in every field that decides more than rounding, and its
-    guide and layers are the same files as then: not changed since, or changed back.
+    guide and layers are the same files as then: not changed since, or changed back. One that was made by another
+    recipe, or not by sdedit, is kept: replacing it has to be asked for.
     """
 
     def __init__(self, options: PaintOptions, settings: Resolved, model: ScoreModel, layers: Layers | None) -> None:
@@ -30,30 +31,50 @@ class Resume:
 
     def __call__(self, task: Task) -> PaintedFile | None:
         """None if the image is to be made, else its result."""
+        result, recipe = self._judge(task)
+        output = task.output
+        if result is not None or recipe is None or output is None:
+            return result
+        done = is_whole_png(output) and self._same_files(task, output, recipe)
+        return PaintedFile(task.path, str(output), "skipped", recipe) if done else None
+
+    def kept(self, task: Task) -> PaintedFile | None:
+        """The result of an image whose file must stay as it is; None if it may be written, done or not."""
+        return self._judge(task)[0]
+
+    def _judge(self, task: Task) -> tuple[PaintedFile | None, dict[str, Any] | None]:
+        """The result of an image that must stay; else the recipe of the one that is there, if there is one."""
         output = task.output
         if output is None or self._options.overwrite or not output.exists():
-            return None
+            return None, None
         if output.is_dir():
-            return PaintedFile.failure(task, f"cannot write {output}: it is a folder")
+            return PaintedFile.failure(task, f"cannot write {output}: it is a folder"), None
         try:
             recipe = read_recipe(output)
         except SdeditError:
             recipe = None
         if self._options.skip_existing:
-            return PaintedFile(task.path, str(output), "skipped", recipe)
+            return PaintedFile(task.path, str(output), "skipped", recipe), recipe
         if recipe is None:
             if output.stat().st_size == 0:
-                return None
-            return PaintedFile.failure(
-                task, f"{output} is there and carries no recipe of sdedit; add --overwrite to replace it"
-            )
-        done = self.agrees(recipe, task) and is_whole(output) and self._same_files(task, output, recipe)
-        return PaintedFile(task.path, str(output), "skipped", recipe) if done else None
+                return None, None
+            error = f"{output} is there and was not painted by sdedit; add --overwrite to replace it"
+            return PaintedFile.failure(task, error), None
+        different = self._differences(recipe, task)
+        if not different:
+            return None, recipe
+        reason = f"it was made with {_told(different, 0)}, not {_told(different, 1)}"
+        return PaintedFile(task.path, str(output), "skipped", recipe, reason=reason), recipe
 
-    def agrees(self, recipe: dict[str, Any], task: Task) -> bool:
-        """Whether a recipe is what would be painted now. Where no seed was asked for, any will do."""
-        seed_fits = self._options.seed is None or recipe.get("seed") == task.seed
-        return seed_fits and self._settings.agrees_with(recipe, self._model, Path(task.path).name)
+    def _differences(self, recipe: dict[str, Any], task: Task) -> dict[str, tuple[Any, Any]]:
+        """In what a recipe differs from what would be made now. Where no seed was asked for, any will do."""
+        different = self._settings.differences(recipe, self._model, Path(task.path).name)
+        # Of a whole folder the seed that was asked for says more than the one of each image.
+        for name, now in (("folder_seed", task.folder_seed), ("seed", task.seed)):
+            there = recipe.get(name)
+            if self._options.seed is not None and recipe.get("seed") != task.seed and there != now:
+                return {**different, "seed": (there, now)}
+        return different
 
     def _same_files(self, task: Task, output: Path, recipe: dict[str, Any]) -> bool:
         """Whether guide and layers are what the image was made of."""
@@ -69,6 +90,16 @@ class Resume:
         except (OSError, SdeditError):  # the reader says why
             return False
         return found == [sum_ for sum_ in (recipe.get("layer_checksum"), recipe.get("mask_checksum")) if sum_]
+
+
+def _told(different: dict[str, tuple[Any, Any]], side: int) -> str:
+    """The first of the fields that differ, and its value there (0) or now (1)."""
+    name, values = next(iter(different.items()))
+    value = values[side]
+    if isinstance(value, tuple):
+        value = "x".join(map(str, value))
+    words = str(value)[:12] if name == "checksum" else f"{value:.4g}" if isinstance(value, float) else str(value)
+    return words if side else f"{name} {words}"
 
 
 def _checksum(file: Path) -> str:

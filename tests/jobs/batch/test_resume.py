@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import signal
@@ -124,13 +125,13 @@ def test_what_is_done_is_judged_by_its_recipe(tiny_checkpoint: Path, tmp_path: P
 
     def statuses(**options: object) -> list[str]:
         results = paint_files(guides, tmp_path / "out", **{"model": tiny_checkpoint, "seed": 7, **options})
-        return sorted(result.status for result in results)
+        return sorted("kept" if result.reason else result.status for result in results)
 
     assert statuses(sampling=sampled(2)) == ["painted"] * 4
     assert statuses(sampling=sampled(2)) == ["skipped"] * 4
     assert statuses(sampling=sampled(2), batch=3) == ["skipped"] * 4
     assert statuses(sampling=sampled(3), skip_existing=True) == ["skipped"] * 4
-    assert statuses(sampling=sampled(3)) == ["painted"] * 4
+    assert statuses(sampling=sampled(3)) == ["kept"] * 4
     assert statuses(sampling=sampled(3), overwrite=True) == ["painted"] * 4
     last: dict[str, object] = {"sampling": sampled(3)}
     for name, value in (
@@ -141,13 +142,17 @@ def test_what_is_done_is_judged_by_its_recipe(tiny_checkpoint: Path, tmp_path: P
         ("sampling", sampled(3, "ancestral")),
     ):
         last[name] = value
-        assert statuses(**last) == ["painted"] * 4, name
+        before = pictures(tmp_path / "out")
+        assert statuses(**last) == ["kept"] * 4, name
+        assert pictures(tmp_path / "out") == before
+        assert statuses(**last, overwrite=True) == ["painted"] * 4, name
     copy = tmp_path / "copy.safetensors"
     copy.write_bytes(tiny_checkpoint.read_bytes())
     assert statuses(**last, model=copy) == ["skipped"] * 4  # the same weights under another name
     save_checkpoint(make_tiny_model(seed=1), copy)
-    assert statuses(**last, model=copy) == ["painted"] * 4
-    assert statuses(**last) == ["painted"] * 4
+    assert statuses(**last, model=copy) == ["kept"] * 4
+    assert statuses(**last, model=copy, overwrite=True) == ["painted"] * 4
+    assert statuses(**last, overwrite=True) == ["painted"] * 4
     # A guide that was touched, one that was changed, a picture that was cut, and one of somebody else.
     (guides / "a" / "000.png").touch()
     blocks_picture(30, 30).save(guides / "b" / "001.png")
@@ -157,6 +162,47 @@ def test_what_is_done_is_judged_by_its_recipe(tiny_checkpoint: Path, tmp_path: P
     assert statuses(**last) == ["failed", "painted", "painted", "skipped"]
     assert Image.open(tmp_path / "out" / "a" / "003.png").size == (24, 20)
     assert statuses(**last, overwrite=True) == ["painted"] * 4
+
+
+def test_what_another_recipe_made_is_kept_and_told(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    guides = make_guides(tmp_path / "guides", 3)
+    words = ["paint", guides, "-o", "out", "--model", tiny_checkpoint, "--steps", 2]
+    assert sdedit(*words, "--seed", 7).returncode == 0
+    before = pictures(tmp_path / "out")
+    for options, told in (
+        (["--seed", 8], "seed 7, not 8"),
+        (["--t0", 0.4], "t0 0.5, not 0.4"),
+        (["--size", 20], "size 16, not 20"),
+        (["--steps", 3], "steps 2, not 3"),
+    ):
+        again = sdedit(*words, *options, "--json")
+        assert again.returncode == 3
+        said = again.stderr.decode()
+        assert "0 painted, 0 done before, 3 kept, 0 failed" in said
+        assert f"3 of 3 are kept, the first since it was made with {told}; add --overwrite" in said
+        assert {line["reason"] for line in map(json.loads, again.stdout.splitlines())} == {f"it was made with {told}"}
+        assert pictures(tmp_path / "out") == before
+    # What is missing is painted beside them.
+    (tmp_path / "out" / "b" / "001.png").unlink()
+    assert "1 painted, 0 done before, 2 kept" in sdedit(*words, "--t0", 0.4).stderr.decode()
+    assert sdedit(*words, "--seed", 8, "--overwrite").returncode == 0
+    assert not set(before.values()) & set(pictures(tmp_path / "out").values())
+
+
+def test_edits_of_another_recipe_are_kept(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    for name in ("photos", "strokes"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            blocks_picture(40, 40).save(tmp_path / name / f"{number}.png")
+            picture = Image.open(tmp_path / name / f"{number}.png")
+            if name == "strokes":
+                picture.paste("red", (10, 10, 20, 20))
+            picture.save(tmp_path / name / f"{number}.png")
+    words = ["edit", "photos", "--strokes", "strokes", "-o", "out", "--model", tiny_checkpoint, "--steps", 2]
+    assert sdedit(*words, "--seed", 7).returncode == 0
+    before = pictures(tmp_path / "out")
+    assert "context 0.5, not 1" in sdedit(*words, "--seed", 7, "--context", 1).stderr.decode()
+    assert pictures(tmp_path / "out") == before
 
 
 def test_two_processes_in_one_folder(options: list[object], tmp_path: Path) -> None:
