@@ -16,7 +16,7 @@ from sdedit.checkpoints.formats.diffusers import INDEX, WEIGHTS, index_parts, re
 from sdedit.checkpoints.models import FOLDER
 from sdedit.checkpoints.registry import PublishedModel, published_models
 from sdedit.errors import SdeditError
-from sdedit.io.files import reason
+from sdedit.io.files import exists, reason
 
 HUB = "hf:"
 _PLACE = re.compile(r"hf:(?P<repository>[\w.-]+/[\w.-]+)(/(?P<file>[\w./-]+))?(@(?P<revision>[\w./-]+))?")
@@ -70,7 +70,7 @@ def find_model(name: str, offline: bool = False, show_progress: bool = False) ->
             f"{name} is no place on the hub; write hf:owner/name, hf:owner/name/file or hf:owner/name@revision"
         )
     path = Path(name)
-    if path.exists():
+    if exists(path):
         return ModelFile(path)
     close = difflib.get_close_matches(name, [*built_in, *published], n=1)
     hint = f"did you mean {close[0]}?" if close else "sdedit models list shows the names"

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import sys
+from contextlib import suppress
 
 import click
 
@@ -16,6 +16,7 @@ from sdedit.cli.models import models
 from sdedit.cli.paint import paint
 from sdedit.cli.rebuild import rebuild
 from sdedit.cli.replay import replay
+from sdedit.cli.streams import open_standard_streams, settle_stdout
 from sdedit.cli.strokes import strokes
 from sdedit.cli.sweep import sweep
 from sdedit.cli.train import train
@@ -56,6 +57,7 @@ for _command in (
 
 def main() -> None:
     """Run the command line; every failure ends in one sentence on standard error and an exit code above 0."""
+    open_standard_streams()
     try:
         code = commands.main(prog_name="sdedit", standalone_mode=False)
     except SdeditError as error:
@@ -63,16 +65,19 @@ def main() -> None:
     except click.ClickException as error:
         code = _fail(error.format_message(), error.exit_code)
     except BrokenPipeError:
-        # The reader of a pipe went away. Python would complain once more when it flushes at exit.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        code = 1
+        code = 1  # the reader of a pipe went away
+    except OSError as error:
+        named = f"{error.filename}: " if error.filename else ""
+        code = _fail(f"cannot go on: {named}{(error.strerror or str(error)).lower()}", 1)
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
         code = _fail("there is not enough memory; use a smaller --size", 1)
-    sys.exit(code)
+    settled = settle_stdout()
+    sys.exit(code or settled)
 
 
 def _fail(sentence: str, code: int) -> int:
-    click.echo("sdedit: " + " ".join(sentence.split()), err=True)
+    with suppress(OSError):  # of a full disk behind standard error: the exit code still says it
+        click.echo("sdedit: " + " ".join(sentence.split()), err=True)
     return code

@@ -1,4 +1,4 @@
-"""Files, standard input and output: read whole, and written so that a reader sees the old one or the new one."""
+"""Files, standard input and output: looked for, read whole, and written so that a reader sees the old or the new."""
 
 from __future__ import annotations
 
@@ -82,6 +82,39 @@ def reason(error: OSError) -> str:
     return (error.strerror or str(error) or type(error).__name__).lower()
 
 
+def exists(path: Path) -> bool:
+    """Whether there is anything at a path, a broken link aside.
+
+    Raises:
+        SdeditError: if that cannot be told: a folder above is closed to us, or the name is longer than any can be.
+    """
+    return _look(path, path.exists)
+
+
+def is_folder(path: Path) -> bool:
+    """Whether a path is a folder; errors as of `exists`."""
+    return _look(path, path.is_dir)
+
+
+def is_file(path: Path) -> bool:
+    """Whether a path is a file, no pipe and no device; errors as of `exists`."""
+    return _look(path, path.is_file)
+
+
+def is_empty(path: Path) -> bool:
+    """Whether a file that is there has no content; errors as of `exists`."""
+    return _look(path, lambda: path.stat().st_size == 0)
+
+
+def _look(path: Path, question: Callable[[], bool]) -> bool:
+    try:
+        return question()
+    except OSError as error:
+        raise SdeditError(f"cannot look at {path}: {reason(error)}") from error
+    except ValueError as error:
+        raise SdeditError(f"{str(path)!r} is no name that a file can have") from error
+
+
 def _umask() -> int:
     with _UMASK_LOCK:  # it can only be read by setting it, for all threads at once
         umask = os.umask(0o077)
@@ -137,7 +170,7 @@ def open_input(name: str) -> tuple[BinaryIO, str]:
         SdeditError: if there is no such file, or it cannot be read.
     """
     if name == PIPE:
-        return io.BytesIO(sys.stdin.buffer.read()), "standard input"
+        return io.BytesIO(read_stdin()), "standard input"
     try:
         return io.BytesIO(Path(name).read_bytes()), name
     except FileNotFoundError as error:
@@ -157,8 +190,39 @@ def write_output(output: Path | None, write: Callable[[BinaryIO], object]) -> No
         return
     data = io.BytesIO()
     write(data)
-    sys.stdout.buffer.write(data.getvalue())
-    sys.stdout.buffer.flush()
+    write_stdout(data.getvalue())
+
+
+def read_stdin() -> bytes:
+    """All of standard input.
+
+    Raises:
+        SdeditError: if it is closed or cannot be read.
+    """
+    if sys.stdin is None:
+        raise SdeditError("standard input is closed; name a file instead of -")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise SdeditError(f"cannot read standard input: {reason(error)}") from error
+
+
+def write_stdout(data: bytes) -> None:
+    """Write to standard output.
+
+    Raises:
+        SdeditError: if it is closed, or the disk behind it is full.
+        BrokenPipeError: if its reader went away.
+    """
+    if sys.stdout is None:
+        raise SdeditError("standard output is closed; name a file with --output")
+    try:
+        sys.stdout.buffer.write(data)
+        sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise SdeditError(f"cannot write to standard output: {reason(error)}") from error
 
 
 def write_table(path: Path, rows: Sequence[dict[str, Any]]) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PIPE
+from sdedit.io.files import PIPE, exists, is_folder
 
 _ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 
@@ -40,23 +40,23 @@ def plan_outputs(
     if output == PIPE:
         return [None]
     first = default if output is None else Path(output)
-    if first.is_dir():
+    if is_folder(first):
         first = first / (name_in_folder or default.name)
     if first.suffix.lower() not in suffixes:
         raise SdeditError(f"cannot write {first}: its name must end in one of {', '.join(sorted(suffixes))}")
-    if not first.parent.is_dir():
+    if not is_folder(first.parent):
         raise SdeditError(f"cannot write {first}: there is no folder {first.parent}")
     if not os.access(first.parent, os.W_OK):
         raise SdeditError(f"cannot write {first}: the folder {first.parent} is read-only")
     files = [first] if count == 1 else [numbered(first, variant) for variant in range(count)]
-    sources = [Path(name) for name in inputs if name != PIPE and Path(name).exists()]
+    sources = [Path(name) for name in inputs if name != PIPE and exists(Path(name))]
     for file in files:
-        if file.is_dir():
+        if is_folder(file):
             raise SdeditError(f"cannot write {file}: it is a folder")
-        if file.exists() and any(file.samefile(source) for source in sources):
+        if exists(file) and any(file.samefile(source) for source in sources):
             words = "the guide itself" if len(inputs) == 1 else "one of the pictures to read"
             raise SdeditError(f"{file} is {words}; name another output")
-        if file.exists() and not overwrite and not skip_existing:
+        if exists(file) and not overwrite and not skip_existing:
             leave = "" if skip_existing is None else " --skip-existing to leave it,"
             raise SdeditError(f"{file} exists; add --overwrite to replace it,{leave} or name another output")
     return list(files)

@@ -13,7 +13,7 @@ from PIL import Image
 from torch import Tensor
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES, reason
+from sdedit.io.files import IMAGE_SUFFIXES, is_file, is_folder, reason
 from sdedit.io.images import open_image
 from sdedit.io.tensors import to_float
 
@@ -89,9 +89,9 @@ def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
     Raises:
         SdeditError: if it is neither.
     """
-    if path.is_dir():
+    if is_folder(path):
         for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in IMAGE_SUFFIXES and file.is_file():
+            if file.suffix.lower() in IMAGE_SUFFIXES and is_file(file):
                 yield str(file), io.BytesIO(file.read_bytes())
         return
     try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -39,7 +39,9 @@ class Console:
         """A bar on standard error while the block runs, if that is a terminal."""
         from tqdm import tqdm
 
-        with tqdm(total=total, unit=unit, leave=False, disable=None if self.bars else True) as bar:
+        with tqdm(
+            total=total, unit=unit, leave=False, disable=None if self.bars and sys.stderr is not None else True
+        ) as bar:
             self._bar = bar
             try:
                 yield bar
@@ -47,10 +49,11 @@ class Console:
                 self._bar = None
 
     def _write(self, line: str) -> None:
-        if self._bar is not None and not self._bar.disable:
-            self._bar.write(line, file=sys.stderr)
-        elif sys.stderr is not None:
-            print(line, file=sys.stderr, flush=True)
+        with suppress(OSError):  # of a full disk behind standard error: the work goes on
+            if self._bar is not None and not self._bar.disable:
+                self._bar.write(line, file=sys.stderr)
+            elif sys.stderr is not None:
+                print(line, file=sys.stderr, flush=True)
 
 
 LOUD = Console()

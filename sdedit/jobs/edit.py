@@ -14,9 +14,8 @@ import numpy as np
 from PIL import Image
 
 from sdedit.errors import SdeditError
-from sdedit.io.deep import to_8_bits
-from sdedit.io.files import JPEG_SUFFIXES, PIPE, open_input
-from sdedit.io.images import decode
+from sdedit.io.files import PIPE, is_file, is_folder, open_input
+from sdedit.io.images import open_image
 from sdedit.io.recipe import LayerRecipe
 from sdedit.io.source_image import SourceImage, open_layer, open_source
 from sdedit.jobs.guides import Guide, read_guide
@@ -171,17 +170,17 @@ class Layers:
         return LayeredImage(task.path, _checksum(image_data), source, layer, mask, names, self.options, task.output)
 
     def _beside(self, place: str, task: Task) -> str:
-        if place == PIPE or not Path(place).is_dir():
+        if place == PIPE or not is_folder(Path(place)):
             return place
         relative = PurePath(task.relative or Path(task.path).name)
         exact = Path(place, relative)
-        if exact.is_file():
+        if is_file(exact):
             return str(exact)
         folder = exact.parent
         if str(folder) not in self._names:
             by_stem: dict[str, list[str]] = {}
-            for file in sorted(folder.iterdir()) if folder.is_dir() else []:
-                if not file.name.startswith(".") and file.is_file():
+            for file in sorted(folder.iterdir()) if is_folder(folder) else []:
+                if not file.name.startswith(".") and is_file(file):
                     by_stem.setdefault(file.stem, []).append(str(file))
             self._names[str(folder)] = by_stem
         found = self._names[str(folder)].get(relative.stem, [])

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import sys
 import threading
 from collections.abc import Callable
 from contextlib import nullcontext
@@ -17,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import reason
+from sdedit.io.files import read_stdin, reason
 from sdedit.io.images import fit_guide, open_image, working_size
 from sdedit.io.recipe import LayerRecipe
 
@@ -73,7 +72,7 @@ def read_guide(path: str, background: str, size: int | tuple[int, int] | None = 
     name = "standard input" if path == "-" else path
     try:
         large = path != "-" and os.stat(path).st_size > _LARGE  # noqa: PTH116
-        data = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        data = read_stdin() if path == "-" else Path(path).read_bytes()
         with _LARGE_TURN if large or _claims_many_pixels(data) else nullcontext():
             image = open_image(io.BytesIO(data), name, background)
             guide = Guide(image, path, hashlib.sha256(data).hexdigest())

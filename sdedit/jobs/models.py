@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdedit.errors import SdeditError
+from sdedit.io.files import exists, is_file, is_folder
 from sdedit.io.recipe import read_recipe
 
 if TYPE_CHECKING:
@@ -34,7 +35,7 @@ def describe(
         SdeditError: if there is no such file or model, or it is neither a painted image nor a checkpoint.
     """
     path = Path(name_or_path)
-    if path.is_file() and (recipe := read_recipe(path)) is not None:
+    if is_file(path) and (recipe := read_recipe(path)) is not None:
         return recipe
 
     from sdedit.checkpoints.load import load_model
@@ -149,13 +150,13 @@ def convert_model(model: ScoreModel, output: Path, overwrite: bool = False) -> N
     from sdedit.checkpoints.formats.diffusers import export_diffusers
     from sdedit.checkpoints.formats.native import save_checkpoint
 
-    if output.exists() and not overwrite:
+    if exists(output) and not overwrite:
         raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
     if output.suffix == ".safetensors":
-        if output.is_dir():
+        if is_folder(output):
             raise SdeditError(f"cannot write {output}: it is a folder")
         save_checkpoint(model, output)
-    elif output.suffix or (output.exists() and not output.is_dir()):
+    elif output.suffix or (exists(output) and not is_folder(output)):
         raise SdeditError(f"cannot write {output}: name a file ending in .safetensors, or a folder for diffusers")
     else:
         export_diffusers(model, output)
@@ -234,14 +235,14 @@ def calibrate_checkpoint(
 
     own = Path(name)
     if output is None:
-        if name in built_in_models() or not (own.is_file() and is_native(own)):
+        if name in built_in_models() or not (is_file(own) and is_native(own)):
             raise SdeditError(
                 f"{name} is no file of sdedit's own that could be changed; name one to write with --output"
             )
         output = own
     elif output.suffix != ".safetensors":
         raise SdeditError(f"cannot write {output}: its name must end in .safetensors")
-    elif output.exists() and not overwrite:
+    elif exists(output) and not overwrite:
         raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
     model = load_model(name, precision="fp32")
     images, _ = load_squares(photos, model.native_size, limit)

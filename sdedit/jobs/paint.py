@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sdedit.checkpoints.models import BUILT_IN
 from sdedit.diffusion.samplers import SamplingChoice
 from sdedit.errors import SdeditError
+from sdedit.io.files import exists
 from sdedit.io.outputs import plan_animation
 from sdedit.jobs.batch.folder import paint_folder
 from sdedit.jobs.batch.listing import read_list
@@ -175,7 +176,7 @@ def paint_guide(guide: str, output: str | None, options: PaintOptions, console: 
     files = output_files(guide, output, options)
     animation = options.animation
     film_file = plan_animation(animation.file if animation else None, files, [guide], options.overwrite)
-    there = {file for file in files if file is not None and options.skip_existing and file.exists()}
+    there = {file for file in files if file is not None and options.skip_existing and exists(file)}
     yield from (PaintedFile(guide, str(file), "skipped") for file in files if file in there)
     if there == set(files):
         return

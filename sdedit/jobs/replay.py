@@ -8,7 +8,8 @@ from pathlib import Path
 
 from sdedit.diffusion.samplers import SamplingChoice
 from sdedit.errors import SdeditError
-from sdedit.io.recipe import CARRIERS, Recipe, read_recipe
+from sdedit.io.files import exists, is_file
+from sdedit.io.recipe import Recipe, read_recipe
 from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.engine import load_engine
 from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
@@ -77,7 +78,7 @@ def replay_image(
     options.check()
     target = str(image.with_name(f"{image.stem}-replayed{image.suffix}")) if output is None else output
     file = output_files(guide, target, options)[0]
-    if file is not None and file.exists() and file.samefile(image):
+    if file is not None and exists(file) and file.samefile(image):
         raise SdeditError(f"{file} is the image itself; name another output")
     task = Task(guide, file, recipe.seed, recipe.folder_seed)
 
@@ -149,7 +150,7 @@ def load_recipe(image: Path) -> Recipe:
     Raises:
         SdeditError: if there is no such image, or it has no usable recipe.
     """
-    if not image.is_file():
+    if not is_file(image):
         raise SdeditError(f"there is no file {image}")
     found = read_recipe(image)
     if found is None:
@@ -191,7 +192,7 @@ def _guide_places(image: Path, recipe: Recipe) -> Iterator[Path]:
     """Where a guide may be: beside the image, and where the ledger says."""
     yield image.with_name(recipe.guide)
     for folder in image.absolute().parents:
-        if (folder / LEDGER_NAME).is_file():
+        if is_file(folder / LEDGER_NAME):
             name = image.absolute().relative_to(folder).as_posix()
             for line in Ledger(folder).new_lines():
                 if line.get("output") == name and isinstance(line.get("input"), str):

@@ -9,7 +9,7 @@ from pathlib import Path
 from PIL import Image
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import open_input, reason, write_atomically, write_output
+from sdedit.io.files import exists, is_folder, open_input, reason, write_atomically, write_output
 from sdedit.io.images import fit_guide, open_image, working_size
 from sdedit.io.outputs import plan_outputs
 from sdedit.pipelines.strokes import simulate_strokes
@@ -31,7 +31,7 @@ def simulate_files(photo: str, output: str | None, size: int | None, overwrite: 
         SdeditError: if anything given cannot be used.
     """
     source = Path(photo)
-    if photo != "-" and (source.is_dir() or _is_archive(source)):
+    if photo != "-" and (is_folder(source) or _is_archive(source)):
         return _simulate_all(source, Path(output or source.with_name(f"{source.stem}-strokes")), size, overwrite)
     name = Path("photo.png" if photo == "-" else photo)
     if output is None and photo == "-":
@@ -55,7 +55,7 @@ def _simulate_all(source: Path, folder: Path, size: int | None, overwrite: bool)
         file = folder / f"{Path(name).stem}.png"
         if file in done:
             raise SdeditError(f"two photographs in {source} are called {file.stem}; rename one of them")
-        if file.exists() and not overwrite:
+        if exists(file) and not overwrite:
             raise SdeditError(f"{file} exists; add --overwrite to replace it, or name another output")
         strokes = _simulate(open_image(data, name), size)
         write_atomically(file, partial(strokes.save, format="PNG"))

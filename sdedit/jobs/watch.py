@@ -10,6 +10,7 @@ from itertools import chain
 from pathlib import Path
 
 from sdedit.errors import SdeditError
+from sdedit.io.files import exists
 from sdedit.jobs.batch.batches import Window, make_batches
 from sdedit.jobs.batch.engine import Engine, load_engine
 from sdedit.jobs.batch.folder import BATCH, paint_listing, prepare_folder
@@ -131,7 +132,7 @@ class _Repainter:
         try:
             guide = _wait_until_saved(tasks[0], self._engine.read)
         except SdeditError as error:
-            if Path(path).exists():
+            if exists(Path(path)):
                 self._console.log(f"left out: {error}")
                 yield PaintedFile.failure(tasks[0], str(error))
             return

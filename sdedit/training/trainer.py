@@ -22,7 +22,7 @@ from sdedit.diffusion.device import compile_network, training_autocast
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.files import reason, write_atomically
+from sdedit.io.files import exists, reason, write_atomically
 from sdedit.io.photographs import Picture, centre_squares, spread
 from sdedit.pipelines.auto_t0 import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.batches import random_batch, stratified_normal
@@ -98,10 +98,10 @@ class Trainer:
         self.progress = Counters()
         self.state_file = folder / "state.pt"
         if resume:
-            if not self.state_file.exists():
+            if not exists(self.state_file):
                 raise SdeditError(f"there is no training run to resume in {folder}; start it without --resume")
             self.progress = load_state(self.state_file, self.network, self.average, self.optimiser, self.generator)
-        elif self.state_file.exists():
+        elif exists(self.state_file):
             raise SdeditError(f"{folder} already holds a training run; add --resume, or name another folder")
 
     @property
@@ -200,7 +200,7 @@ class Trainer:
         """Append the errors on the validation photographs to log.csv."""
         errors = validation_errors(self.model(), self.validation)
         file = self.folder / "log.csv"
-        new = not file.exists()
+        new = not exists(file)
         with file.open("a", newline="") as stream:
             writer = csv.writer(stream)
             if new:

@@ -27,7 +27,7 @@ from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.diffusion.vp_schedule import VPSchedule
 from sdedit.errors import SdeditError
-from sdedit.io.files import write_atomically
+from sdedit.io.files import is_file, is_folder, write_atomically
 
 MARK = "down_blocks."
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
@@ -93,9 +93,9 @@ def read_diffusers(path: Path) -> Checkpoint:
     Raises:
         SdeditError: if it is not the layout of a published NCSN++.
     """
-    folder = network_folder(path) if path.is_dir() else path.parent
+    folder = network_folder(path) if is_folder(path) else path.parent
     configuration = read_json(folder / "config.json")
-    files = weight_files(folder) if path.is_dir() else [path]
+    files = weight_files(folder) if is_folder(path) else [path]
     tensors: dict[str, Tensor] = {}
     for file in files:
         tensors |= read_weights(file)
@@ -158,7 +158,7 @@ def _refuse_latent(path: Path, folder: Path) -> None:
     """Refuse a pipeline whose network paints in the space of an autoencoder: that may have three channels too."""
     whole = folder.parent if folder.name == "unet" else folder
     index = read_json(whole / "model_index.json") or {}
-    if {"vae", "vqvae"} & index.keys() or any((whole / part).is_dir() for part in ("vae", "vqvae")):
+    if {"vae", "vqvae"} & index.keys() or any(is_folder(whole / part) for part in ("vae", "vqvae")):
         raise SdeditError(
             f"{path} is a latent diffusion pipeline, in the space of an autoencoder; sdedit paints with "
             "models of pictures"
@@ -172,7 +172,7 @@ def network_folder(folder: Path) -> Path:
         SdeditError: if there is none.
     """
     for place in (folder, folder / "unet"):
-        if (place / "config.json").is_file():
+        if is_file(place / "config.json"):
             return place
     raise SdeditError(f"{folder} is a folder without a model: it has no config.json and no unet/config.json")
 
@@ -184,7 +184,7 @@ def weight_files(folder: Path) -> list[Path]:
         SdeditError: if there are none, or the index names a file outside the folder.
     """
     for name in WEIGHTS:
-        if (folder / name).is_file():
+        if is_file(folder / name):
             return [folder / name]
         index = read_json(folder / (name + INDEX))
         if index is not None:

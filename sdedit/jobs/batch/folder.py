@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES, reason, remove_abandoned_parts
+from sdedit.io.files import IMAGE_SUFFIXES, is_folder, reason, remove_abandoned_parts
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides
 from sdedit.jobs.batch.progress import Progress
@@ -138,7 +138,7 @@ def prepare_folder(output: Path) -> Ledger:
     Raises:
         SdeditError: if it cannot be made or written.
     """
-    if not output.is_dir() and output.suffix.lower() in IMAGE_SUFFIXES:
+    if not is_folder(output) and output.suffix.lower() in IMAGE_SUFFIXES:
         raise SdeditError(f"{output} is the name of a picture; several guides need a folder, name one with --output")
     try:
         output.mkdir(parents=True, exist_ok=True)

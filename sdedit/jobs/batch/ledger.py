@@ -16,7 +16,7 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import reason, write_atomically
+from sdedit.io.files import is_folder, reason, write_atomically
 from sdedit.io.recipe import read_recipe
 from sdedit.jobs.options import draw_seed
 
@@ -116,7 +116,7 @@ def rebuild_ledger(folder: Path) -> int:
     Raises:
         SdeditError: if the folder cannot be read or written.
     """
-    if not folder.is_dir():
+    if not is_folder(folder):
         raise SdeditError(f"there is no folder {folder}")
     ledger = Ledger(folder)
     seed: int | None = None

@@ -13,7 +13,6 @@ from __future__ import annotations
 import hashlib
 import os
 import posixpath
-import sys
 import unicodedata
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -23,7 +22,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES, PIPE, reason
+from sdedit.io.files import IMAGE_SUFFIXES, PIPE, read_stdin, reason
 from sdedit.io.outputs import numbered
 from sdedit.jobs.tasks import Task
 
@@ -124,7 +123,7 @@ def read_list(name: str | None) -> list[str]:
     if name is None:
         return []
     if name == PIPE:
-        return parse_list(sys.stdin.buffer.read())
+        return parse_list(read_stdin())
     try:
         return parse_list(Path(name).read_bytes())
     except OSError as error:

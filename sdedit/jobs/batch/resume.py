@@ -8,7 +8,8 @@ from typing import Any
 
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.recipe import is_whole, read_recipe
+from sdedit.io.files import exists, is_empty, is_folder
+from sdedit.io.recipe import is_whole_png, read_recipe
 from sdedit.jobs.edit import Layers
 from sdedit.jobs.options import PaintOptions
 from sdedit.jobs.settings import Resolved
@@ -31,11 +32,14 @@ class Resume:
 
     def __call__(self, task: Task) -> PaintedFile | None:
         """None if the image is to be made, else its result."""
-        result, recipe = self._judge(task)
-        output = task.output
-        if result is not None or recipe is None or output is None:
-            return result
-        done = is_whole_png(output) and self._same_files(task, output, recipe)
+        try:
+            result, recipe = self._judge(task)
+            output = task.output
+            if result is not None or recipe is None or output is None:
+                return result
+            done = is_whole_png(output) and self._same_files(task, output, recipe)
+        except SdeditError as error:
+            return PaintedFile.failure(task, f"cannot write {task.output}: {error}")
         return PaintedFile(task.path, str(output), "skipped", recipe) if done else None
 
     def kept(self, task: Task) -> PaintedFile | None:
@@ -45,9 +49,9 @@ class Resume:
     def _judge(self, task: Task) -> tuple[PaintedFile | None, dict[str, Any] | None]:
         """The result of an image that must stay; else the recipe of the one that is there, if there is one."""
         output = task.output
-        if output is None or self._options.overwrite or not output.exists():
+        if output is None or self._options.overwrite or not exists(output):
             return None, None
-        if output.is_dir():
+        if is_folder(output):
             return PaintedFile.failure(task, f"cannot write {output}: it is a folder"), None
         try:
             recipe = read_recipe(output)
@@ -56,7 +60,7 @@ class Resume:
         if self._options.skip_existing:
             return PaintedFile(task.path, str(output), "skipped", recipe), recipe
         if recipe is None:
-            if output.stat().st_size == 0:
+            if is_empty(output):
                 return None, None
             error = f"{output} is there and was not painted by sdedit; add --overwrite to replace it"
             return PaintedFile.failure(task, error), None

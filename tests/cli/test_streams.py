@@ -1,0 +1,102 @@
+"""Closed streams, full disks behind them, folders that are shut, names too long, and nobody at home: one sentence."""
+
+from __future__ import annotations
+
+import errno
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from sdedit.errors import SdeditError
+from sdedit.jobs.paint import paint_files
+from tests.helpers.commands import SDEDIT, Command, fails_in_one_sentence
+from tests.helpers.images import blocks_picture
+from tests.helpers.models import sampled
+
+LONG = "n" * 300 + ".png"
+COMMANDS = [
+    ("paint", "{}"), ("paint", "strokes.png", "-o", "{}"), ("paint", "strokes.png", "--animate", "{}.gif"),
+    ("paint", "strokes.png", "strokes.png", "-o", "{}/out"), ("paint", "--from-file", "{}", "-o", "out"),
+    ("paint", "strokes.png", "--config", "{}"), ("paint", "--save-config", "{}"), ("paint", "strokes.png", "--watch"),
+    ("edit", "{}", "--strokes", "strokes.png"), ("edit", "strokes.png", "--strokes", "{}"),
+    ("edit", "strokes.png", "--strokes", "strokes.png", "--mask", "{}"), ("composite", "{}", "strokes.png"),
+    ("composite", "strokes.png", "{}"), ("sweep", "{}"), ("sweep", "strokes.png", "-o", "{}"), ("strokes", "{}"),
+    ("strokes", "strokes.png", "-o", "{}"), ("replay", "{}"), ("info", "{}"), ("rebuild", "{}"),
+    ("compare", "{}", "strokes.png", "--mask", "strokes.png"), ("evaluate", "{}", "strokes.png"),
+    ("models", "verify", "{}"), ("models", "convert", "{}", "x"), ("models", "convert", "landscapes-128", "{}"),
+    ("train", "{}", "--data", "strokes.png", "-o", "run"), ("paint", "strokes.png", "--model", "{}"),
+]  # fmt: skip
+
+
+@pytest.fixture
+def shut(monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a file in a folder that may not be entered, which holds for root too."""
+    stat, open_ = os.stat, os.open
+
+    def guarded(path: object, *arguments: object, **options: object) -> os.stat_result:
+        if "shut" in str(path):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), path)
+        return stat(path, *arguments, **options)  # type: ignore[arg-type]
+
+    def guarded_open(path: object, *arguments: object, **options: object) -> int:
+        guarded(path) if "shut" in str(path) else None
+        return open_(path, *arguments, **options)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "stat", guarded)
+    monkeypatch.setattr(os, "open", guarded_open)
+    return "shut/a.png"
+
+
+@pytest.mark.parametrize("words", [words for words in COMMANDS if "{}" in " ".join(words)], ids=" ".join)
+def test_names_too_long_and_shut_folders(sdedit: Command, guide: Path, shut: str, words: tuple[str, ...]) -> None:
+    for name in (LONG, shut):
+        fails_in_one_sentence(sdedit(*(word.format(name) for word in words)))
+
+
+def test_in_a_folder_it_is_one_failed_guide(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "guides").mkdir()
+    blocks_picture().save(tmp_path / "guides" / "a.png")
+    blocks_picture().save(tmp_path / "guides" / f"{'n' * 249}.bmp")  # with -10 and .png it is too long
+    blocks_picture().save(tmp_path / "guides" / f"{'n' * 249}.png")
+    results = list(
+        paint_files(tmp_path / "guides", tmp_path / "out", model=tiny_checkpoint, sampling=sampled(1), variants=2)
+    )
+    assert (
+        sorted(result.status for result in results) == ["failed"] * 4 + ["painted"] * 2
+        or sorted(result.status for result in results) == ["failed"] * 2 + ["painted"] * 4
+    )
+    assert all("too long" in str(result.error) for result in results if result.status == "failed")
+    with pytest.raises(SdeditError, match="too long"):
+        list(paint_files(tmp_path / "guides", tmp_path / ("n" * 300), model=tiny_checkpoint))
+
+
+def run(command: str, folder: Path) -> subprocess.CompletedProcess:
+    """A line of the shell, with $sdedit as the command."""
+    return subprocess.run(
+        ["bash", "-c", command], capture_output=True, cwd=folder, env={**os.environ, "sdedit": SDEDIT}, check=False
+    )
+
+
+def test_closed_and_full_streams(guide: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    paint = f"$sdedit paint strokes.png --steps 1 --model {tiny_checkpoint} --seed 1"
+    for command, code, said in (
+        (f"{paint} -o a.png 2>&-", 0, ""),
+        (f"{paint} -o b.png <&- >&- 2>&-", 0, ""),
+        (f"{paint} -o - >&-", 1, "standard output is closed"),
+        (f"{paint} -o - >/dev/full", 1, "no space left"),
+        (f"{paint} --quiet -o c.png 2>/dev/full", 0, ""),
+        ("$sdedit paint - -o d.png <&-", 1, "standard input is closed"),
+        ("$sdedit info a.png >/dev/full", 1, "no space left"),
+        ("$sdedit paint missing.png 2>/dev/full", 1, ""),
+        ("$sdedit strokes strokes.png -o - >/dev/full", 1, "no space left"),
+        (f"env -u HOME {paint} -o e.png --quiet", 0, ""),
+    ):
+        result = run(command, tmp_path)
+        error = result.stderr.decode()
+        assert result.returncode == code, (command, error)
+        assert said in error, command
+        assert "Traceback" not in error, command
+        assert "Exception ignored" not in error, command
+    assert {"a.png", "b.png", "c.png", "e.png"} < {path.name for path in tmp_path.iterdir()}
