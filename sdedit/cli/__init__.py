@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from contextlib import suppress
 
@@ -19,6 +20,7 @@ from sdedit.cli.replay import replay
 from sdedit.cli.streams import open_standard_streams, settle_stdout
 from sdedit.cli.strokes import strokes
 from sdedit.cli.sweep import sweep
+from sdedit.cli.threads import wait_without_spinning
 from sdedit.cli.train import train
 from sdedit.errors import InterruptedWorkError, SdeditError, is_out_of_memory
 
@@ -58,6 +60,7 @@ for _command in (
 def main() -> None:
     """Run the command line; every failure ends in one sentence on standard error and an exit code above 0."""
     open_standard_streams()
+    wait_without_spinning(os.environ)
     try:
         code = commands.main(prog_name="sdedit", standalone_mode=False)
     except SdeditError as error:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +9,7 @@ import click
 from click.core import ParameterSource
 
 from sdedit.errors import SdeditError
+from sdedit.io.tables import read_toml
 
 _NOT_PRESETS = {"config", "save-config", "help", "watch", "shard"}  # of one run, not of a style
 
@@ -20,7 +20,7 @@ def read_config(context: click.Context, parameter: click.Parameter, file: Path |
         return
     options = _presets(context.command)
     defaults = {}
-    for key, value in _read_toml(file).items():
+    for key, value in read_toml(file).items():
         name = key.replace("_", "-")
         if name not in options:
             raise SdeditError(f"{file} has the option {name}, which is none of {', '.join(sorted(options))}")
@@ -30,6 +30,8 @@ def read_config(context: click.Context, parameter: click.Parameter, file: Path |
         if options[name].is_flag != isinstance(value, bool):
             kind = "true or false" if options[name].is_flag else "not true or false"
             raise SdeditError(f"{file} has {name} = {value!r}, but its value is {kind}")
+        if isinstance(value, str):
+            value = _at_home(file, value)
         defaults[options[name].name] = [value] if options[name].multiple and not listed else value
     context.default_map = {**(context.default_map or {}), **defaults}
 
@@ -73,15 +75,11 @@ def _presets(command: click.Command) -> dict[str, click.Option]:
     return {name: option for name, option in names.items() if name not in _NOT_PRESETS}
 
 
-def _read_toml(file: Path) -> dict[str, Any]:
-    if sys.version_info >= (3, 11):
-        import tomllib
-    else:
-        import tomli as tomllib
+def _at_home(file: Path, value: str) -> str:
+    """A path with the home folder for its "~", which no shell puts there in a file."""
+    if value != "~" and not value.startswith("~/"):
+        return value
     try:
-        with file.open("rb") as content:
-            return tomllib.load(content)
-    except OSError as error:
-        raise SdeditError(f"cannot read {file}: {(error.strerror or str(error)).lower()}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SdeditError(f"{file} is not TOML: {error}") from error
+        return str(Path(value).expanduser())
+    except RuntimeError as error:
+        raise SdeditError(f"{file} has {value}, but nothing says where home is; write the whole path") from error

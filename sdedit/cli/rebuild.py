@@ -6,6 +6,8 @@ from pathlib import Path
 
 import click
 
+from sdedit.jobs.console import counted
+
 
 @click.command(short_help="Rebuild the ledger of a folder from its pictures.")
 @click.argument("folder", type=click.Path(path_type=Path))
@@ -16,4 +18,4 @@ def rebuild(folder: Path, quiet: bool) -> None:
 
     count = rebuild_ledger(folder)
     if not quiet:
-        click.echo(f"{count} pictures recorded", err=True)
+        click.echo(f"{counted(count, 'picture')} recorded", err=True)

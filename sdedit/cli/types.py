@@ -28,7 +28,7 @@ class T0(click.ParamType):
             self.fail(f"an automatic t0 is auto or auto:LOW:HIGH, such as auto:0.2:0.7; not {value!r}.", param, ctx)
         number = _number(value)
         if not 0 < number <= 1:
-            self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}.", param, ctx)
+            self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}{_meant(number)}.", param, ctx)
         return number
 
 
@@ -77,6 +77,8 @@ class Size(click.ParamType):
         if not isinstance(value, str):
             return value
         if re.fullmatch(r"[0-9]{1,6}", value):
+            if int(value) < 8:
+                self.fail(f"size is the shorter side in pixels, at least 8; not {value}.", param, ctx)
             return int(value)
         if match := re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", value):
             return int(match[1]), int(match[2])
@@ -127,6 +129,13 @@ class Offset(click.ParamType):
         if match := re.fullmatch(r"\s*([+-]?[0-9]{1,6})\s*,\s*([+-]?[0-9]{1,6})\s*", value):
             return int(match[1]), int(match[2])
         self.fail(f"a place is X,Y in pixels, such as 120,80; not {value!r}.", param, ctx)
+
+
+def _meant(number: float) -> str:
+    """What somebody who counts in per cent, or in the 1000 steps of other programs, may have meant."""
+    if not 1 < number <= 1000:
+        return ""
+    return f". Did you mean {number / (100 if number <= 100 else 1000):g}?"
 
 
 def _number(value: str | float) -> float:

@@ -133,7 +133,7 @@ class Sampling:
         return (self.steps + 1) // 2 if self.sampler == "heun" else self.steps
 
     def __str__(self) -> str:
-        return f"{self.steps} steps of {self.sampler}"
+        return f"{self.steps} step{'' if self.steps == 1 else 's'} of {self.sampler}"
 
 
 PRESETS = {

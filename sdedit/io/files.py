@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import os
@@ -40,6 +41,8 @@ def write_atomically(path: Path, write: Callable[[BinaryIO], object]) -> None:
         SdeditError: if the folder is missing, cannot be written, or the disk is full; no part is left behind.
     """
     try:
+        if path.is_symlink():
+            path = Path(os.path.realpath(path))  # what the link points to is written, and the link stays
         descriptor, temporary, lock = _locked_part(path)
     except OSError as error:
         raise SdeditError(f"cannot write in {path.parent}: {reason(error)}") from error
@@ -99,6 +102,18 @@ def is_folder(path: Path) -> bool:
 def is_file(path: Path) -> bool:
     """Whether a path is a file, no pipe and no device; errors as of `exists`."""
     return _look(path, path.is_file)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder and those above it, where they are not there.
+
+    Raises:
+        SdeditError: if that cannot be.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise SdeditError(f"cannot make the folder {path}: {reason(error)}") from error
 
 
 def is_empty(path: Path) -> bool:
@@ -193,8 +208,18 @@ def write_output(output: Path | None, write: Callable[[BinaryIO], object]) -> No
     write_stdout(data.getvalue())
 
 
-def read_stdin() -> bytes:
-    """All of standard input.
+def decode_text(data: bytes) -> str:
+    """The text of a file in UTF-8, or in UTF-16 as Windows writes it with a byte order mark; no mark is left in it.
+
+    Bytes that are not UTF-8 are kept as in names of files (surrogateescape).
+    """
+    if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return data.decode("utf-16", "replace")
+    return data.decode("utf-8-sig", "surrogateescape")
+
+
+def read_stdin(what: str = "a picture") -> bytes:
+    """All of standard input; on a terminal it is said what is waited for.
 
     Raises:
         SdeditError: if it is closed or cannot be read.
@@ -202,6 +227,8 @@ def read_stdin() -> bytes:
     if sys.stdin is None:
         raise SdeditError("standard input is closed; name a file instead of -")
     try:
+        if sys.stdin.isatty() and sys.stderr is not None:
+            print(f"waiting for {what} on standard input; Ctrl-C ends this", file=sys.stderr, flush=True)
         return sys.stdin.buffer.read()
     except OSError as error:
         raise SdeditError(f"cannot read standard input: {reason(error)}") from error

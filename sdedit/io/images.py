@@ -14,7 +14,8 @@ from sdedit.io.files import reason
 from sdedit.io.png import open_mended
 
 MOST_PAINTED_PIXELS = 1 << 24
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))
+MOST_SLIM = 16  # times the shorter side, for the longer: beyond it the shorter, enlarged, makes the whole enormous
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
 _MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than an image
 
 Converted = TypeVar("Converted")
@@ -96,9 +97,14 @@ def working_size(guide: tuple[int, int], size: int | tuple[int, int]) -> tuple[i
         size: length of the shorter side, the longer following the guide's aspect ratio; or (width, height).
 
     Raises:
-        ValueError: if the result has a side below 8 pixels or more than 16.8 million pixels.
+        ValueError: if only the shorter side is said and the guide is more than 16 times as long, or the result has a side below 8 pixels or more than 16.8 million pixels.
     """
     if isinstance(size, int):
+        if max(guide) > MOST_SLIM * min(guide):
+            raise ValueError(
+                f"it is {guide[0]} x {guide[1]} px, its longer side more than {MOST_SLIM} times the shorter; cut it, "
+                "or say both sides with --size WIDTHxHEIGHT"
+            )
         scale = size / min(guide)
         width, height = (max(size, round(side * scale)) for side in guide)
     else:

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Collection
 from pathlib import Path
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PIPE, exists, is_folder
+from sdedit.io.files import PIPE, exists, is_folder, make_folder
 
 _ANIMATIONS = (".gif", ".webp", ".png", ".apng")
+
+
+_SEPARATORS = ("/", os.sep)  # at the end of a name they say that it is a folder's
 
 
 def plan_outputs(
@@ -25,7 +29,7 @@ def plan_outputs(
     """The files to write, None standing for standard output.
 
     Args:
-        output: a file, a folder, "-", or None for `default`.
+        output: a file, a folder (which is made where the name ends in "/"), "-", or None for `default`.
         default: the file to write where no other is named.
         inputs: files that must not be written over.
         suffixes: what a file's name may end in.
@@ -38,8 +42,14 @@ def plan_outputs(
         SdeditError: if any of them cannot or must not be written.
     """
     if output == PIPE:
+        if sys.stdout is not None and sys.stdout.isatty():
+            raise SdeditError(
+                "an image is not shown on a terminal; send it on with > or |, or name a file with --output"
+            )
         return [None]
     first = default if output is None else Path(output)
+    if output is not None and output.endswith(_SEPARATORS):
+        make_folder(first)
     if is_folder(first):
         first = first / (name_in_folder or default.name)
     if first.suffix.lower() not in suffixes:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import reason
+from sdedit.io.files import decode_text, reason
 
 if sys.version_info >= (3, 11):
     import tomllib
@@ -27,10 +27,12 @@ def read_toml(path: Path) -> dict[str, Any]:
         SdeditError: if it cannot be read, or is not TOML.
     """
     try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
+        text = decode_text(path.read_bytes())
+        text.encode()  # no bytes that are no UTF-8
+        return tomllib.loads(text.replace("\r\n", "\n"))
     except OSError as error:
         raise SdeditError(f"cannot read {path}: {reason(error)}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeError) as error:
         raise SdeditError(f"{path} is not a TOML file: {error}") from error
 
 

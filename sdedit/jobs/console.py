@@ -11,6 +11,11 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
+def counted(count: int, noun: str, rest: str = "") -> str:
+    """A number with its noun: "1 guide", "3 guides", "3 images to edit"."""
+    return f"{count} {noun}{'' if count == 1 else 's'}{rest}"
+
+
 class Console:
     """Lines and a progress bar that do not break each other.
 

@@ -187,6 +187,8 @@ class PaintOptions:
         ):
             if value < 1 or (most is not None and value > most):
                 raise SdeditError(f"{name} must be at least 1{f' and at most {most}' if most else ''}, not {value}")
+        if self.size is not None and min(self.size if isinstance(self.size, tuple) else (self.size,)) < 8:
+            raise SdeditError(f"size must be at least 8 pixels a side, not {self.size}")
         try:
             self.sampling.check()
         except ValueError as error:

@@ -58,7 +58,7 @@ def run_paint_job(
         return
     folder = output_folder(guides, output, options)
     tally = Tally()
-    for result in paint_folder(guides, read_list(list_file), folder, options, console):
+    for result in paint_folder(guides, read_list(list_file), folder, options, console, tally):
         tally.add(result)
         yield result
     console.log(tally.summary())
@@ -218,6 +218,8 @@ def paint_guide(guide: str, output: str | None, options: PaintOptions, console: 
             for result in results:
                 if result.error:
                     raise SdeditError(result.error)
+                if result.output != "-":
+                    console.log(f"wrote {result.output}")
                 yield result
     if film is not None and film_file is not None:
         film.write(film_file, shown[0] if shown else None)

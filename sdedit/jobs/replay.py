@@ -106,6 +106,8 @@ def replay_image(
         for result in engine.paint([window], None, console, lambda step: bar.update()):
             if result.error:
                 raise SdeditError(result.error)
+            if result.output != "-":
+                console.log(f"wrote {result.output}")
             yield result
 
 

@@ -12,7 +12,7 @@ from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import open_input, write_atomically, write_table
 from sdedit.io.outputs import plan_outputs
-from sdedit.jobs.console import Console
+from sdedit.jobs.console import Console, counted
 from sdedit.jobs.options import ModelOptions, draw_seed
 from sdedit.jobs.settings import sampling_for
 
@@ -84,7 +84,7 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
     first = draw_seed() if job.seed is None else job.seed
     seeds = range(first, first + job.seeds)
     console.log(
-        f"{model.name}: {fitted.width}x{fitted.height} px, {len(job.t0)} values of t0, "
+        f"{model.name}: {fitted.width}x{fitted.height} px, {counted(len(job.t0), 'value')} of t0, "
         f"{sampling}, seed {first}" + (f" to {seeds[-1]}" if job.seeds > 1 else "")
     )
     total = sampling.steps * passes * len(job.t0) * job.seeds

@@ -77,6 +77,15 @@ class Tally:
         if result.status == "failed" and len(self._failures) < _MOST_LISTED:
             self._failures.append(str(result.error))
 
+    @property
+    def counts(self) -> dict[str, int]:
+        """How many images came to which end: painted, skipped, kept, failed."""
+        return dict(self._counts)
+
+    def take_whole(self, counts: dict[str, int]) -> None:
+        """Tell from now on of the images of all processes of a job."""
+        self._counts = dict(counts)
+
     def summary(self) -> str:
         counts = self._counts
         kept = f"{counts['kept']} kept, " if counts["kept"] else ""
@@ -101,9 +110,10 @@ class Tally:
                 f"{failed} of {total} could not be painted; they are listed above and in {output / 'sdedit.jsonl'}"
             )
         if kept:
+            reason = self._reason or "it was made otherwise"
             words = "is kept," if kept == 1 else "are kept, the first"
             sentences.append(
-                f"{kept} of {total} {words} since {self._reason}; add --overwrite to replace what is there, or name "
+                f"{kept} of {total} {words} since {reason}; add --overwrite to replace what is there, or name "
                 "another folder"
             )
         if sentences:

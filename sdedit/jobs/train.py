@@ -14,6 +14,7 @@ from sdedit.checkpoints.load import load_model
 from sdedit.diffusion.device import find_device, tune_allocator
 from sdedit.errors import InterruptedWorkError, SdeditError
 from sdedit.io.photographs import load_pairs, load_photographs
+from sdedit.jobs.console import counted
 from sdedit.training.config import load_train_config
 from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.trainer import Trainer
@@ -95,7 +96,9 @@ def run_training(
         bad += bad_too
     for name in bad:
         say(f"left out {name}: it is not a whole picture" + (", or of no photograph" if painted else ""))
-    say(f"{len(photographs)} photographs to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
+    say(
+        f"{counted(len(photographs), 'photograph')} to learn from, {len(held_out)} to measure on; the run is kept in {folder}"
+    )
 
     trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, teacher)
     terminal = show_progress and sys.stderr.isatty()

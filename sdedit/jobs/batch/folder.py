@@ -17,9 +17,9 @@ from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides
 from sdedit.jobs.batch.progress import Progress
 from sdedit.jobs.batch.ranks import Rank, Share, find_rank
-from sdedit.jobs.console import SILENT, Console
+from sdedit.jobs.console import SILENT, Console, counted
 from sdedit.jobs.options import PaintOptions
-from sdedit.jobs.tasks import PaintedFile
+from sdedit.jobs.tasks import PaintedFile, Tally
 
 if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
@@ -29,11 +29,16 @@ if TYPE_CHECKING:
 BATCH = 8
 _WINDOW = 4  # batches in a window: enough guides to find like shapes among, few enough to share out evenly
 _WINDOW_PIXELS = 1 << 26  # at most, so that large sizes do not fill the memory
-_VERBS = {"paint": "guides", "edit": "images to edit", "composite": "images to paste on"}
+_NOUNS = {"paint": ("guide", ""), "edit": ("image", " to edit"), "composite": ("image", " to paste on")}
 
 
 def paint_folder(
-    inputs: Sequence[str | Path], lines: Sequence[str], output: Path, options: PaintOptions, console: Console
+    inputs: Sequence[str | Path],
+    lines: Sequence[str],
+    output: Path,
+    options: PaintOptions,
+    console: Console,
+    tally: Tally | None = None,
 ) -> Iterator[PaintedFile]:
     """Paint guides into a folder, or edit or composite images into one.
 
@@ -43,6 +48,7 @@ def paint_folder(
         output: folder to write to.
         options: how.
         console: says what is done.
+        tally: counts the results that are taken from here; at the end those of the other processes, too.
 
     Returns:
         One result for each image, in the order of painting. A bad guide gives one with an error, and the others go on.
@@ -67,8 +73,8 @@ def paint_folder(
     from sdedit.jobs.batch.engine import load_engine
 
     device = rank.device(options.model.device)
-    engine = load_engine(replace(options, model=replace(options.model, device=device)), console, reader)
-    yield from paint_listing(engine, listing, ledger, folder_seed, options, rank, console)
+    engine = load_engine(replace(options, model=replace(options.model, device=device)), console)
+    yield from paint_listing(engine, listing, ledger, folder_seed, options, rank, console, tally)
 
 
 def paint_listing(
@@ -79,6 +85,7 @@ def paint_listing(
     options: PaintOptions,
     rank: Rank,
     console: Console,
+    tally: Tally | None = None,
 ) -> Iterator[PaintedFile]:
     """Make a rank's share of a list.
 
@@ -90,11 +97,12 @@ def paint_listing(
 
     settings, model = engine.settings, engine.model
     batch = options.batch or (BATCH if options.layers is None else 1)
-    length = _window_length(batch, options, settings)
+    length = _even(len(listing), rank.count, _window_length(batch, options, settings))
     together = rank.count > 1 and options.shard is None
     with Progress(len(listing), engine.evaluations, ledger if together else None, console) as progress:
+        guides = counted(len(listing.sources), *_NOUNS[options.task])
         console.log(
-            f"{model.name}: {len(listing.guides)} {_VERBS[options.task]} to {listing.output}, t0 {settings.t0:.4g}, "
+            f"{model.name}: {guides} to {listing.output}, t0 {settings.t0:.4g}, "
             f"sigma(t0) {settings.sigma:.4g}, {settings.sampling}, seed {folder_seed}, "
             f"{batch} at once{f', share {rank.index} of {rank.count}' if rank.count > 1 else ''}"
         )
@@ -120,7 +128,31 @@ def paint_listing(
                 failed = failed or result.status == "failed"
                 progress.on_result(result)
                 yield result
-        share.finish(failed)
+        totals = share.finish(failed, tally.counts if tally else None)
+    if tally is not None and totals is not None:
+        tally.take_whole(totals)
+    elif rank.count > 1:
+        console.log(_left_to_others(rank, sum(tally.counts.values()) if tally else 0, len(listing)))
+
+
+def _even(images: int, processes: int, most: int) -> int:
+    """Images in a window, at most `most`, so that few of them are shared out evenly.
+
+    With three windows and more for each process they are as long as without others, and batches the same.
+    """
+    if processes == 1 or images >= 3 * most * processes:
+        return most
+    rounds = -(-images // (most * processes))
+    return -(-images // (rounds * processes))
+
+
+def _left_to_others(rank: Rank, own: int, images: int) -> str:
+    """What a share that nobody gathers says at its end."""
+    alone = "; if this process is alone, add --shard 1/1" if rank.told_by == "Slurm" else ""
+    return (
+        f"this was share {rank.index} of {rank.count}, counted from 0, as {rank.told_by} says: {own} of {images} "
+        f"images; the others are left to the other shares{alone}"
+    )
 
 
 def _window_length(batch: int, options: PaintOptions, settings: Resolved) -> int:

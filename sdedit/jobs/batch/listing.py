@@ -10,6 +10,7 @@ The path that is kept, with "/" on every system, is the guide's *relative path*:
 
 from __future__ import annotations
 
+import codecs
 import hashlib
 import os
 import posixpath
@@ -22,7 +23,7 @@ from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES, PIPE, read_stdin, reason
+from sdedit.io.files import IMAGE_SUFFIXES, PIPE, decode_text, read_stdin, reason
 from sdedit.io.outputs import numbered
 from sdedit.jobs.tasks import Task
 
@@ -123,17 +124,33 @@ def read_list(name: str | None) -> list[str]:
     if name is None:
         return []
     if name == PIPE:
-        return parse_list(read_stdin())
+        return parse_list(read_stdin("a list"), "standard input")
     try:
-        return parse_list(Path(name).read_bytes())
+        return parse_list(Path(name).read_bytes(), name)
     except OSError as error:
         raise SdeditError(f"cannot read the list {name}: {reason(error)}") from error
 
 
-def parse_list(data: bytes) -> list[str]:
-    """Paths from a list: one a line, or parted by zero bytes as `find -print0` writes them."""
-    parts = data.split(b"\0") if b"\0" in data else data.splitlines()
-    return [os.fsdecode(part) for part in parts if part.strip()]
+def parse_list(data: bytes, name: str = "the list") -> list[str]:
+    """Paths from a list: one a line, or parted by zero bytes as `find -print0` writes them.
+
+    The text is UTF-8, with or without a byte order mark, or UTF-16 as PowerShell writes it.
+
+    Raises:
+        SdeditError: if it is no text; `name` is what the sentence calls it.
+    """
+    if _is_unmarked_utf16(data):
+        data = codecs.BOM_UTF16_LE + data
+    text = decode_text(data)
+    if any(character < " " and character not in "\t\n\r\0" for character in text):
+        raise SdeditError(f"{name} is no list but binary data; a list is a text file with one path a line")
+    parts = text.split("\0") if "\0" in text else text.splitlines()
+    return [part for part in parts if part.strip()]
+
+
+def _is_unmarked_utf16(data: bytes) -> bool:
+    """Whether every second byte is zero, between the lines too, as in no list of `find -print0`."""
+    return len(data) % 2 == 0 and b"\n\0" in data and not any(data[1::2])
 
 
 def matches(relative: str, patterns: Sequence[str]) -> bool:

@@ -3,14 +3,15 @@
 Every process makes the same list and cuts it into the same windows, so that an image is the same whoever paints it.
 Under torchrun the processes draw windows from a counter in torchrun's own store, and fast ones draw more. Elsewhere
 process i of n takes every n-th window. No process ever waits for another one to go on: one that dies leaves its
-windows to torchrun's restart or to the next run, which skip what is done.
+windows to torchrun's restart or to the next run, which skip what is done. Only the end is waited for, by rank 0 of
+torchrun, which tells what became of all.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sdedit.errors import SdeditError
@@ -25,7 +26,8 @@ _POLL = 0.2  # seconds
 class Rank:
     """Process `index` of `count`, number `local` on its machine.
 
-    `torchrun` says that torchrun keeps a store, and `attempt` how often it has restarted its processes.
+    `torchrun` says that torchrun keeps a store, `attempt` how often it has restarted its processes, and `told_by` who
+    says that there are so many.
     """
 
     index: int = 0
@@ -33,6 +35,7 @@ class Rank:
     local: int | None = None
     torchrun: bool = False
     attempt: str = "0"
+    told_by: str = field(default="", compare=False)
 
     def device(self, name: str) -> str:
         """The device of this process: of several GPUs, each process of a machine takes its own."""
@@ -54,8 +57,9 @@ def find_rank(environment: Mapping[str, str], shard: tuple[int, int] | None = No
         SdeditError: if the variables contradict each other.
     """
     if shard is not None:
-        return Rank(shard[0] % shard[1], shard[1])
+        return Rank(shard[0] % shard[1], shard[1], told_by="--shard")
     number, count, local = None, None, None
+    told_by = "the environment"
     torchrun, attempt = False, environment.get("TORCHELASTIC_RESTART_COUNT", "0")
     if "RANK" in environment and "WORLD_SIZE" in environment:
         number, count, local = environment["RANK"], environment["WORLD_SIZE"], environment.get("LOCAL_RANK")
@@ -63,12 +67,13 @@ def find_rank(environment: Mapping[str, str], shard: tuple[int, int] | None = No
     elif "SLURM_PROCID" in environment and ("SLURM_JOB_ID" not in environment or "SLURM_STEP_ID" in environment):
         number, local = environment["SLURM_PROCID"], environment.get("SLURM_LOCALID")
         count = environment.get("SLURM_STEP_NUM_TASKS", environment.get("SLURM_NTASKS", "1"))
+        told_by = "Slurm"
     elif "JOB_COMPLETION_INDEX" in environment and "WORLD_SIZE" in environment:
         number, count = environment["JOB_COMPLETION_INDEX"], environment["WORLD_SIZE"]
     if number is None or count is None:
         return Rank()
     try:
-        rank = Rank(int(number), int(count), None if local is None else int(local), torchrun, attempt)
+        rank = Rank(int(number), int(count), None if local is None else int(local), torchrun, attempt, told_by)
     except ValueError:
         rank = Rank(-1)
     if not 0 <= rank.index < rank.count:
@@ -107,19 +112,31 @@ class Share:
             yield number
         yield from range(self._rank.index, count, self._rank.count)
 
-    def finish(self, failed: bool) -> None:
+    def finish(self, failed: bool, counts: Mapping[str, int] | None = None) -> dict[str, int] | None:
         """Say that this rank is done. One with failures waits until all are: torchrun ends them with the first
-        that has an exit code above 0.
+        that has an exit code above 0. So does rank 0, which tells what became of the whole job.
+
+        Args:
+            failed: whether this rank has failures.
+            counts: how many images of this rank came to which end.
+
+        Returns:
+            The counts of all ranks together, to rank 0; None to others, and where no store tells them.
         """
         if self._store is None:
-            return
+            return None
+        counts = counts or {}
+        first = self._rank.index == 0
         try:
+            for name, count in counts.items():
+                self._store.add(f"{self._key}/{name}", count)
             finished = self._store.add(f"{self._key}/finished", 1)
-            while failed and finished < self._rank.count:
+            while (failed or first) and finished < self._rank.count:
                 time.sleep(_POLL)
                 finished = self._store.add(f"{self._key}/finished", 0)
+            return {name: self._store.add(f"{self._key}/{name}", 0) for name in counts} if first else None
         except RuntimeError:  # the store ends with the first rank's machine, when all is done
-            return
+            return None
 
     def _lost(self, error: Exception) -> None:
         self._store = None

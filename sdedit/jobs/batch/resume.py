@@ -33,12 +33,14 @@ class Resume:
     def __call__(self, task: Task) -> PaintedFile | None:
         """None if the image is to be made, else its result."""
         try:
-            result, recipe = self._judge(task)
             output = task.output
+            if output is not None and output.is_symlink() and exists(output) and output.samefile(task.path):
+                return PaintedFile.failure(task, f"{output} is a link to the guide itself; remove it")
+            result, recipe = self._judge(task)
             if result is not None or recipe is None or output is None:
                 return result
             done = is_whole_png(output) and self._same_files(task, output, recipe)
-        except SdeditError as error:
+        except (SdeditError, OSError) as error:
             return PaintedFile.failure(task, f"cannot write {task.output}: {error}")
         return PaintedFile(task.path, str(output), "skipped", recipe) if done else None
 

@@ -65,6 +65,20 @@ def test_several_inputs_and_lists(tree: Path) -> None:
     assert parse_list(b"a\nb.png\0c.png\0") == ["a\nb.png", "c.png"]
 
 
+def test_lists_of_other_systems() -> None:
+    text = "C/a ü.png\r\nb.png\r\n"
+    expected = ["C/a ü.png", "b.png"]
+    for data in (
+        text.encode("utf-16"), b"\xfe\xff" + text.encode("utf-16-be"), text.encode("utf-16-le").replace(b"\xfc", b"u"),
+        text.encode("utf-8-sig"), text.encode("utf-8"),
+    ):  # fmt: skip
+        assert [line.replace("u", "ü") for line in parse_list(data)] == expected
+    assert parse_list(b"caf\xe9.png\n") == [os.fsdecode(b"caf\xe9.png")]
+    for data in (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\x03\x04", b"\x7fELF\x02\x01"):
+        with pytest.raises(SdeditError, match=r"photo\.bin is no list but binary data"):
+            parse_list(data, "photo.bin")
+
+
 def test_names_that_meet_lose_none(tree: Path) -> None:
     for name in ("g/b.gif", "g/c.gif", "g/c.webp"):
         Path(name).touch()

@@ -1,0 +1,130 @@
+"""Where pictures go and what is said of it: folders by their slash, links, terminals, and values that were meant."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+
+import pytest
+from PIL import Image
+
+from sdedit.cli.threads import wait_without_spinning
+from sdedit.errors import SdeditError
+from sdedit.io.files import read_stdin
+from sdedit.io.images import working_size
+from sdedit.io.outputs import plan_outputs
+from sdedit.jobs.paint import paint_files
+from tests.helpers.commands import Command, fails_in_one_sentence
+from tests.helpers.images import blocks_picture
+
+
+@pytest.fixture
+def paint(sdedit: Command, tiny_checkpoint: Path) -> list[object]:
+    return ["--model", tiny_checkpoint, "--steps", 1, "--seed", 1]
+
+
+def test_a_name_with_a_slash_is_a_folder(sdedit: Command, guide: Path, paint: list[object], tmp_path: Path) -> None:
+    painted = sdedit("paint", guide, "-o", "a/b/", *paint)
+    assert painted.returncode == 0
+    assert "1 step of" in painted.stderr.decode()
+    assert painted.stderr.decode().splitlines()[-1] == "wrote a/b/strokes.png"
+    again = sdedit("replay", "a/b/strokes.png", guide, "-o", "again/")
+    assert again.returncode == 0, again.stderr
+    assert sdedit("strokes", guide, "-o", "simulated/").stdout.decode() == "simulated/strokes-strokes.png\n"
+    assert (tmp_path / "again" / "strokes.png").read_bytes() == (tmp_path / "a" / "b" / "strokes.png").read_bytes()
+    folder = sdedit("paint", "a/b", "-o", "many/", *paint)
+    assert "1 guide to many" in folder.stderr.decode()
+    (tmp_path / "plain").touch()
+    fails_in_one_sentence(sdedit("paint", guide, "-o", "plain/", *paint), "cannot make the folder plain")
+
+
+def test_overwriting_a_link_writes_what_it_points_to(
+    sdedit: Command, guide: Path, paint: list[object], tmp_path: Path
+) -> None:
+    (tmp_path / "store").mkdir()
+    stored, link = tmp_path / "store" / "kept.png", tmp_path / "out.png"
+    stored.touch()
+    for words in (["paint", guide, *paint], ["strokes", guide]):
+        link.unlink(missing_ok=True)
+        link.symlink_to(stored)
+        before = stored.read_bytes()
+        assert sdedit(*words, "-o", link, "--overwrite").returncode == 0
+        assert link.is_symlink()
+        assert stored.read_bytes() != before
+        assert list(stored.parent.iterdir()) == [stored]
+    # In a folder too, where it may point to the guide.
+    (tmp_path / "guides").mkdir()
+    (tmp_path / "many").mkdir()
+    for name in ("a.png", "b.png"):
+        blocks_picture().save(tmp_path / "guides" / name)
+    (tmp_path / "many" / "a.png").symlink_to(stored)
+    (tmp_path / "many" / "b.png").symlink_to(tmp_path / "guides" / "b.png")
+    before = (tmp_path / "guides" / "b.png").read_bytes()
+    result = sdedit("paint", "guides", "-o", "many", "--overwrite", *paint)
+    assert result.returncode == 3
+    assert "link to the guide itself" in result.stderr.decode()
+    assert (tmp_path / "many" / "a.png").is_symlink()
+    assert (tmp_path / "guides" / "b.png").read_bytes() == before
+
+
+class Terminal(io.TextIOWrapper):
+    def isatty(self) -> bool:
+        return True
+
+
+def test_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> None:
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdin", Terminal(io.BytesIO(b"data")))
+        assert read_stdin() == b"data"
+        assert "waiting for a picture on standard input" in capsys.readouterr().err
+        assert read_stdin("a list") == b""
+        assert "waiting for a list" in capsys.readouterr().err
+    with monkeypatch.context() as patch:
+        patch.setattr("sys.stdout", Terminal(io.BytesIO()))
+        with pytest.raises(SdeditError, match="not shown on a terminal"):
+            plan_outputs("-", Path("a.png"), ["-"], [".png"])
+
+
+def test_values_that_were_meant(sdedit: Command, guide: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    for words, said in (
+        (["paint", guide, "--size", 0], "at least 8; not 0"),
+        (["sweep", guide, "--size", 4], "at least 8"),
+        (["paint", guide, "--t0", 400], "Did you mean 0.4?"),
+        (["paint", guide, "--t0", 40], "Did you mean 0.4?"),
+        (["edit", guide, "--strokes", guide, "--t0", 450], "Did you mean 0.45?"),
+    ):
+        fails_in_one_sentence(sdedit(*words), said)
+    with pytest.raises(SdeditError, match="size must be at least 8"):
+        list(paint_files(guide, tmp_path / "out", model=tiny_checkpoint, size=0))
+
+
+def test_very_slim_guides_are_refused(sdedit: Command, paint: list[object], tmp_path: Path) -> None:
+    (tmp_path / "guides").mkdir()
+    Image.new("RGB", (10, 3000)).save(tmp_path / "guides" / "slim.png")
+    blocks_picture().save(tmp_path / "guides" / "whole.png")
+    for command in ("paint", "sweep"):
+        fails_in_one_sentence(sdedit(command, "guides/slim.png", *paint), "10 x 3000", "--size WIDTHxHEIGHT")
+    fails_in_one_sentence(sdedit("strokes", "guides/slim.png", "--size", 16), "10 x 3000")
+    assert sdedit("paint", "guides/slim.png", "--size", "16x64", *paint).returncode == 0
+    many = sdedit("paint", "guides", "-o", "out", *paint)
+    assert many.returncode == 3
+    assert (tmp_path / "out" / "whole.png").exists()
+    assert working_size((10, 160), 128) == (128, 2048)
+
+
+def test_how_threads_wait_is_settled_before_torch_and_stays_the_users() -> None:
+    empty: dict[str, str] = {}
+    wait_without_spinning(empty)
+    assert empty == {"GOMP_SPINCOUNT": "1000"}
+    for name in ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME"):
+        chosen = {name: "7"}
+        wait_without_spinning(chosen)
+        assert chosen == {name: "7"}
+
+
+def test_it_is_settled_in_the_command(installed: Command, tmp_path: Path) -> None:
+    (tmp_path / "torch.py").write_text("import os\nraise SystemExit(os.environ.get('GOMP_SPINCOUNT', 'none'))")
+    (tmp_path / "a.png").touch()
+    for given, expected in (({}, b"1000"), ({"GOMP_SPINCOUNT": "5"}, b"5"), ({"OMP_WAIT_POLICY": "active"}, b"none")):
+        result = installed("models", "verify", "landscapes-128", env={"PYTHONPATH": str(tmp_path), **given})
+        assert result.stderr.strip() == expected
