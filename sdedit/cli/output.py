@@ -21,19 +21,24 @@ def console_for(quiet: bool) -> Console:
     return QUIET if quiet else LOUD
 
 
-def print_results(results: Generator[PaintedFile, None, None], as_json: bool, remedy: str) -> None:
+def print_results(results: Generator[PaintedFile, None, None], as_json: bool, remedy: str) -> PaintedFile | None:
     """Run a job to its end, printing a line of JSON for each image if asked.
 
     Args:
         results: what became of each image.
         as_json: print them.
         remedy: how to go on after Ctrl-C.
+
+    Returns:
+        The last of them, if there is any.
     """
+    result = None
     warnings.filterwarnings("ignore", module="PIL")  # of damaged files; what matters comes as an error
     with ends_in_order(remedy), closing(results):
         for result in results:
             if as_json:
                 click.echo(result.to_json())
+    return result
 
 
 def print_facts(facts: dict[str, Any], as_json: bool) -> None:

@@ -97,7 +97,8 @@ def working_size(guide: tuple[int, int], size: int | tuple[int, int]) -> tuple[i
         size: length of the shorter side, the longer following the guide's aspect ratio; or (width, height).
 
     Raises:
-        ValueError: if only the shorter side is said and the guide is more than 16 times as long, or the result has a side below 8 pixels or more than 16.8 million pixels.
+        ValueError: if only the shorter side is said and the guide is more than 16 times as long, or the result has a
+            side below 8 pixels or more than 16.8 million pixels.
     """
     if isinstance(size, int):
         if max(guide) > MOST_SLIM * min(guide):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator, Sequence
-from pathlib import Path
+from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO, TypeVar
 
 import numpy as np
@@ -86,26 +86,48 @@ def _load_named(path: Path, shortest: int) -> tuple[list[tuple[str, Picture]], l
 def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
     """Names and contents of the image files in a folder (and its subfolders) or tar archive, in order of name.
 
+    Hidden files and folders are left out, such as the "._" twins that a Mac leaves on other disks and in archives.
+
     Raises:
         SdeditError: if it is neither.
     """
     if is_folder(path):
         for file in sorted(path.rglob("*")):
-            if file.suffix.lower() in IMAGE_SUFFIXES and is_file(file):
-                yield str(file), io.BytesIO(file.read_bytes())
+            if _is_photograph(file.relative_to(path)) and is_file(file):
+                try:
+                    content = io.BytesIO(file.read_bytes())
+                except OSError:
+                    content = io.BytesIO()  # no picture, which whoever opens it says
+                yield str(file), content
         return
     try:
         with tarfile.open(path) as archive:
             members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda member: member.name)
             for member in members:
-                if Path(member.name).suffix.lower() in IMAGE_SUFFIXES:
+                if _is_photograph(PurePosixPath(member.name)):
                     file_in_tar = archive.extractfile(member)
                     assert file_in_tar is not None
                     yield member.name, io.BytesIO(file_in_tar.read())
     except tarfile.TarError as error:
+        if is_zip(path):
+            raise SdeditError(f"{path} is a zip archive; unpack it and name the folder, or pack it with tar") from error
         raise SdeditError(f"{path} is neither a folder nor a complete tar archive: {error}") from error
     except OSError as error:
         raise SdeditError(f"cannot read {path}: {reason(error)}") from error
+
+
+def is_zip(path: Path) -> bool:
+    """Whether a file begins as zip archives do; False where it cannot be read."""
+    try:
+        with path.open("rb") as file:
+            return file.read(4) == b"PK\x03\x04"
+    except OSError:
+        return False
+
+
+def _is_photograph(path: PurePath) -> bool:
+    """By its name within its folder or archive."""
+    return path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def centre_squares(images: list[Picture], side: int) -> Tensor:

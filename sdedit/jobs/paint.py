@@ -14,6 +14,7 @@ from sdedit.errors import SdeditError
 from sdedit.io.files import exists
 from sdedit.io.outputs import plan_animation
 from sdedit.jobs.batch.folder import paint_folder
+from sdedit.jobs.batch.ledger import LEDGER_NAME
 from sdedit.jobs.batch.listing import read_list
 from sdedit.jobs.console import SILENT, Console
 from sdedit.jobs.options import (
@@ -64,7 +65,7 @@ def run_paint_job(
     console.log(tally.summary())
     for line in tally.failures():
         console.warn(f"  {line}")
-    tally.raise_for_failures(folder)
+    tally.raise_for_failures(folder / LEDGER_NAME)
 
 
 def paint_files(

@@ -66,7 +66,8 @@ class PaintedFile:
 class Tally:
     """Counts what became of the pictures of a job, and tells it at the end."""
 
-    def __init__(self) -> None:
+    def __init__(self, verb: str = "painted") -> None:
+        self._verb = verb
         self._counts = {"painted": 0, "skipped": 0, "kept": 0, "failed": 0}
         self._failures: list[str] = []
         self._reason: str | None = None  # of the first that is kept
@@ -89,7 +90,7 @@ class Tally:
     def summary(self) -> str:
         counts = self._counts
         kept = f"{counts['kept']} kept, " if counts["kept"] else ""
-        return f"{counts['painted']} painted, {counts['skipped']} done before, {kept}{counts['failed']} failed"
+        return f"{counts['painted']} {self._verb}, {counts['skipped']} done before, {kept}{counts['failed']} failed"
 
     def failures(self) -> list[str]:
         """Why images failed, a line each, at most 50 of them."""
@@ -97,8 +98,8 @@ class Tally:
         more = failed - len(self._failures)
         return [*self._failures, *([f"and {more} more"] if more else [])]
 
-    def raise_for_failures(self, output: Path) -> None:
-        """Raise if some images are not what was asked for.
+    def raise_for_failures(self, ledger: Path | None) -> None:
+        """Raise if some images are not what was asked for; `ledger` is the file that lists them, too.
 
         Raises:
             SomeFailedError: if so; it says where failures are listed, and how kept images can be replaced.
@@ -106,9 +107,8 @@ class Tally:
         total, failed, kept = sum(self._counts.values()), self._counts["failed"], self._counts["kept"]
         sentences = []
         if failed:
-            sentences.append(
-                f"{failed} of {total} could not be painted; they are listed above and in {output / 'sdedit.jsonl'}"
-            )
+            place = "" if ledger is None else f" and in {ledger}"
+            sentences.append(f"{failed} of {total} could not be {self._verb}; they are listed above{place}")
         if kept:
             reason = self._reason or "it was made otherwise"
             words = "is kept," if kept == 1 else "are kept, the first"

@@ -96,9 +96,8 @@ def run_training(
         bad += bad_too
     for name in bad:
         say(f"left out {name}: it is not a whole picture" + (", or of no photograph" if painted else ""))
-    say(
-        f"{counted(len(photographs), 'photograph')} to learn from, {len(held_out)} to measure on; the run is kept in {folder}"
-    )
+    learnt = counted(len(photographs), "photograph")
+    say(f"{learnt} to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
     trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, teacher)
     terminal = show_progress and sys.stderr.isatty()

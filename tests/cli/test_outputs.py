@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 from pathlib import Path
 
 import pytest
@@ -122,9 +123,10 @@ def test_how_threads_wait_is_settled_before_torch_and_stays_the_users() -> None:
         assert chosen == {name: "7"}
 
 
-def test_it_is_settled_in_the_command(installed: Command, tmp_path: Path) -> None:
+def test_it_is_settled_in_the_command(installed: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "torch.py").write_text("import os\nraise SystemExit(os.environ.get('GOMP_SPINCOUNT', 'none'))")
-    (tmp_path / "a.png").touch()
+    paths = os.pathsep.join(filter(None, [str(tmp_path), os.environ.get("PYTHONPATH")]))
+    monkeypatch.delenv("GOMP_SPINCOUNT", raising=False)
     for given, expected in (({}, b"1000"), ({"GOMP_SPINCOUNT": "5"}, b"5"), ({"OMP_WAIT_POLICY": "active"}, b"none")):
-        result = installed("models", "verify", "landscapes-128", env={"PYTHONPATH": str(tmp_path), **given})
+        result = installed("models", "verify", "landscapes-128", env={"PYTHONPATH": paths, **given})
         assert result.stderr.strip() == expected

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import subprocess
 import tarfile
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +15,7 @@ import pytest
 from PIL import Image
 
 from sdedit.cli.types import T0Range
+from sdedit.io.photographs import photograph_files
 from sdedit.pipelines.strokes import simulate_strokes
 from tests.helpers.commands import Command, fails_in_one_sentence
 from tests.helpers.folders import REPOSITORY
@@ -116,8 +119,50 @@ def test_strokes_of_a_picture_and_of_an_archive(
     assert sdedit("strokes", "photos.tar", "--size", 10, "-o", "many").returncode == 0
     assert len(list((tmp_path / "many").iterdir())) == 12
     assert Image.open(tmp_path / "many" / "3.png").size == (12, 10)
-    fails_in_one_sentence(sdedit("strokes", "photos.tar", "-o", "many"), "many", "--overwrite")
+    again = sdedit("strokes", "photos.tar", "-o", "many")
+    assert again.returncode == 0
+    assert "0 simulated, 12 done before, 0 failed" in again.stderr.decode()
+    assert Image.open(tmp_path / "many" / "3.png").size == (12, 10)  # left as they are
     fails_in_one_sentence(sdedit("strokes", "missing.png"), "missing.png")
+
+
+def test_strokes_of_a_folder_have_the_manners_of_painting(sdedit: Command, photos: Path, tmp_path: Path) -> None:
+    (photos / "sub").mkdir()
+    (photos / ".hidden").mkdir()
+    for name in ("3.jpg", "sub/a.png", ".hidden/x.png", "._3.png"):
+        blocks_picture().save(photos / name)
+    (photos / "bad.png").write_text("none")
+    result = sdedit("strokes", "photos", "--json")
+    assert result.returncode == 3
+    told = {line["output"]: line["status"] for line in map(json.loads, result.stdout.splitlines())}
+    assert told.pop("photos-strokes/bad.png") == "failed"
+    assert {name.removeprefix("photos-strokes/") for name in told} == {
+        *(f"{number}.png" for number in range(12)), "3.jpg.png", "sub/a.png",
+    }  # fmt: skip
+    said = result.stderr.decode()
+    assert "14 simulated, 0 done before, 1 failed" in said
+    assert "photos/bad.png is not a PNG" in said
+    (tmp_path / "photos-strokes" / "sub" / "a.png").unlink()
+    again = sdedit("strokes", "photos")
+    assert "1 simulated, 13 done before, 1 failed" in again.stderr.decode()
+    (photos / "bad.png").unlink()
+    quiet = sdedit("strokes", "photos", "--quiet")
+    assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, b"photos-strokes\n", b"")
+
+
+def test_archives_are_named_for_what_they_are(sdedit: Command, quick: list[str], photos: Path, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
+        archive.write(photos / "3.png")
+    for words in (
+        ["strokes", "photos.zip"], ["evaluate", "photos.zip", "photos", *quick, "--features", "efficientnet-lite0"],
+        ["models", "calibrate", quick[1], "photos.zip", "-o", "a.safetensors"],
+    ):  # fmt: skip
+        fails_in_one_sentence(sdedit(*words), "photos.zip is a zip archive; unpack it")
+    (photos / "._3.png").write_text("a Mac's")
+    with tarfile.open(tmp_path / "photos.tar", "w") as archive:
+        archive.add(photos, ".")
+    for place in (photos, tmp_path / "photos.tar"):
+        assert not [name for name, _ in photograph_files(place) if "._" in name]
 
 
 @pytest.mark.parametrize("script", sorted(WALKTHROUGH.glob("*.sh")), ids=lambda path: path.stem)

@@ -48,6 +48,7 @@ def run_here(
         patch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin)))
         for name, stream in streams.items():
             patch.setattr(sys, name, stream)
+        patch.setenv("GOMP_SPINCOUNT", "1000")  # which the command would leave in this process
         for name, value in (environment or {}).items():
             patch.setenv(name, value)
         _show_warnings_as_python_does()

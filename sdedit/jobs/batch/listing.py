@@ -102,15 +102,15 @@ def list_guides(
     for given, is_line in [*((str(one), False) for one in inputs), *((line, True) for line in lines)]:
         if os.path.isdir(given):  # noqa: PTH112
             alone = len(inputs) == 1 and not is_line
-            prefix = _kept_path(given) if is_line else Path(given).resolve().name
+            prefix = kept_path(given) if is_line else Path(given).resolve().name
             for path, relative in _walk(given, output, include, exclude, unreadable):
                 found.setdefault(path, relative if alone else posixpath.normpath(f"{prefix}/{relative}"))
         else:
-            found.setdefault(os.path.normpath(given), _kept_path(given) if is_line else PurePath(given).name)
+            found.setdefault(os.path.normpath(given), kept_path(given) if is_line else PurePath(given).name)
     if not found and not unreadable:
         named = str(inputs[0]) if inputs else "the list"
         raise SdeditError(f"there are no pictures in {named}; name a folder with pictures, or their files")
-    sources = _with_targets(found)
+    sources = name_targets(found)
     _refuse_guides_as_images(sources, output, variants)
     return Listing(sources, output, variants, unreadable)
 
@@ -192,12 +192,13 @@ def _walk(
     return ((path, relative) for relative, path in sorted(found))
 
 
-def _kept_path(line: str) -> str:
+def kept_path(line: str) -> str:
+    """What is kept of a path in a list or an archive: its folders too, if it is relative and does not lead upwards."""
     path = PurePath(os.path.normpath(line))
     return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
 
 
-def _with_targets(found: dict[str, str]) -> list[GuideFile]:
+def name_targets(found: dict[str, str]) -> list[GuideFile]:
     """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
