@@ -14,6 +14,7 @@ from pathlib import Path
 
 from sdedit.checkpoints.formats.diffusers import INDEX, WEIGHTS, index_parts, read_json
 from sdedit.checkpoints.models import FOLDER
+from sdedit.checkpoints.network import answers
 from sdedit.checkpoints.registry import PublishedModel, published_models
 from sdedit.errors import SdeditError
 from sdedit.io.files import exists, reason
@@ -122,6 +123,8 @@ def _download(
     logging.set_verbosity_error()  # every retry is a warning there; what comes of them is said here, once
     files = _model_files if file is None else lambda fetch: fetch(file)
     try:
+        if not offline and not answers(constants.ENDPOINT):
+            raise _NoConnectionError
         found = files(_fetcher(repository, revision, offline, show_progress))
     except _NoConnectionError as error:
         try:

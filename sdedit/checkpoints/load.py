@@ -99,7 +99,7 @@ def _read_weights_file(path: Path, content: object, raw_weights: bool, assumptio
     others.refuse_other(path, content)
     if isinstance(content, dict) and "model" in content:
         return score_sde.read_score_sde(path, content, raw_weights, assumptions)
-    names = {name.removeprefix("module.") for name in only_tensors(path, content)}
+    names = only_tensors(path, content).keys()
     if any(score_sde.MARK in name for name in names):
         return score_sde.read_score_sde(path, content, raw_weights, assumptions)
     if any(name.startswith(ddpm.MARK) for name in names):

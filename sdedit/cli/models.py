@@ -53,8 +53,15 @@ def pull(model: str, quiet: bool) -> None:
 @click.option("--heads", type=click.IntRange(1, 1024), help="Attention heads at every level.")
 @click.option("--head-channels", type=click.IntRange(1, 8192), help="Or the channels of each head.")
 @click.option("--size", type=click.IntRange(8, 4096), help="Height and width of the training images, in pixels.")
+@click.option(
+    "--dtype",
+    type=click.Choice(["float32", "float16"]),
+    default="float32",
+    show_default=True,
+    help="Of the weights in OUTPUT, a .safetensors file; float16 halves it, and rounds weights of more digits.",
+)
 @overwrite_option
-def convert(output: Path, overwrite: bool, **options: Any) -> None:
+def convert(output: Path, overwrite: bool, dtype: str, **options: Any) -> None:
     """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers.
 
     Files of variance-preserving weights do not say their noise schedule, attention heads and size; `sdedit info`
@@ -65,7 +72,7 @@ def convert(output: Path, overwrite: bool, **options: Any) -> None:
     names = ("schedule", "timesteps", "heads", "head_channels", "size")
     known = {name: options.pop(name) for name in names}
     model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True, **known)
-    convert_model(model, output, overwrite)
+    convert_model(model, output, overwrite, dtype)
 
 
 @models.command()

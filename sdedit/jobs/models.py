@@ -140,13 +140,16 @@ def pull_model(name: str, show_progress: bool = False) -> Path:
     return source.path
 
 
-def convert_model(model: ScoreModel, output: Path, overwrite: bool = False) -> None:
-    """Write a model, its weights as float32: to a name ending in .safetensors as the project's own format, to any
-    other name as a folder of diffusers.
+def convert_model(model: ScoreModel, output: Path, overwrite: bool = False, dtype: str = "float32") -> None:
+    """Write a model: to a name ending in .safetensors as the project's own format, its weights as float32 or float16;
+    to any other name as a folder of diffusers.
 
     Raises:
-        SdeditError: if the output exists or cannot be written, or diffusers has no network that does the same.
+        SdeditError: if the output exists or cannot be written, a weight is too large for float16, or diffusers has no
+            network that does the same, which is written as float32 only.
     """
+    import torch
+
     from sdedit.checkpoints.formats.diffusers import export_diffusers
     from sdedit.checkpoints.formats.native import save_checkpoint
 
@@ -155,7 +158,12 @@ def convert_model(model: ScoreModel, output: Path, overwrite: bool = False) -> N
     if output.suffix == ".safetensors":
         if is_folder(output):
             raise SdeditError(f"cannot write {output}: it is a folder")
-        save_checkpoint(model, output)
+        kind = torch.float16 if dtype == "float16" else torch.float32
+        if not all(torch.isfinite(tensor.to(kind)).all() for tensor in model.network.state_dict().values()):
+            raise SdeditError(f"{model.name} has weights that float16 cannot hold; leave out --dtype")
+        save_checkpoint(model, output, kind)
+    elif dtype != "float32":
+        raise SdeditError(f"{output} is a folder for diffusers, which has float32; leave out --dtype {dtype}")
     elif output.suffix or (exists(output) and not is_folder(output)):
         raise SdeditError(f"cannot write {output}: name a file ending in .safetensors, or a folder for diffusers")
     else:

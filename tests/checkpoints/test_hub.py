@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 import subprocess
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -134,6 +136,21 @@ def test_an_answer_of_no(models: Command, hub: Hub, files: dict[str, bytes]) -> 
     assert "auth login" in said(models("pull", "hf:someone/model"))
     hub.status, hub.error_code = 403, "GatedRepo"
     assert "owners admit" in said(models("pull", "hf:someone/model"))
+
+
+def test_a_network_that_is_down_is_told_in_two_seconds(models: Command) -> None:
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as silent:
+        # One that is full lets everybody wait, as a network does that swallows all.
+        waiting = [socket.socket() for _ in range(3)]
+        for each in waiting:
+            each.setblocking(False)
+            each.connect_ex(silent.getsockname())
+        for address in ("http://127.0.0.1:9", f"http://127.0.0.1:{silent.getsockname()[1]}", "http://no.invalid"):
+            began = time.monotonic()
+            assert "check the network" in said(models("pull", "church", HF_ENDPOINT=address))
+            assert time.monotonic() - began < 8  # the rest is imports, on a busy machine
+        for each in waiting:
+            each.close()
 
 
 def test_without_network(models: Command) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import pickle
-import re
+import struct
+import zipfile
 from pathlib import Path
 from typing import Any
 
@@ -11,9 +12,11 @@ import safetensors
 import torch
 
 from sdedit.checkpoints.formats.detect import Kind, detect
-from sdedit.checkpoints.formats.pickles import read_legacy_torch
+from sdedit.checkpoints.formats.pickles import read_legacy_torch, read_torch_zip
 from sdedit.errors import SdeditError
 from sdedit.io.files import reason
+
+_LENGTHS_AT = 26  # bytes into an entry's header, of the lengths of its name and of its extra field
 
 
 def read_content(path: Path, kind: Kind) -> Any:
@@ -41,7 +44,7 @@ def read_weights(path: Path) -> dict[str, torch.Tensor]:
 
 
 def only_tensors(path: Path, content: Any) -> dict[str, torch.Tensor]:
-    """`content` if it is a mapping of names to tensors.
+    """`content` if it is a mapping of names to tensors, their names without what wrappers add.
 
     Raises:
         SdeditError: if it is not.
@@ -53,7 +56,15 @@ def only_tensors(path: Path, content: Any) -> dict[str, torch.Tensor]:
             raise SdeditError(f"{path} holds something else among its weights, under the name {str(name)[:80]!r}")
         if tensor.device.type != "cpu" or tensor.layout != torch.strided:
             raise SdeditError(f"{path} holds tensor {name[:80]} in a form that sdedit does not read")
-    return dict(content)
+    named = {plain_name(name): tensor for name, tensor in content.items()}
+    if len(named) < len(content):
+        raise SdeditError(f"{path} holds some weights twice, under names with and without what a wrapper adds")
+    return named
+
+
+def plain_name(name: str) -> str:
+    """A tensor's name without what torch.compile ("_orig_mod.") and parallel training ("module.") put before it."""
+    return name.replace("_orig_mod.", "").removeprefix("module.")
 
 
 def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor]]:
@@ -74,11 +85,27 @@ def read_safetensors(path: Path) -> tuple[dict[str, str], dict[str, torch.Tensor
 def _read_torch_zip(path: Path) -> Any:
     try:
         return torch.load(path, map_location="cpu", weights_only=True, mmap=True)
-    except pickle.UnpicklingError as error:
-        # torch's own sentence advises to switch this protection off.
-        name = re.search(r"GLOBAL ([\w.]+)", str(error))
-        what = f"asks for {name[1]}, which no checkpoint needs" if name else "is damaged or holds more than plain data"
-        raise SdeditError(f"{path} {what}: it may be hostile, and nothing in it was run") from error
+    except pickle.UnpicklingError:
+        # torch refuses options and counters, too, and advises to switch this protection off. They are read as data.
+        return read_torch_zip(path, _places(path))
     # torch raises almost anything on damaged files.
     except (OSError, RuntimeError, ValueError, TypeError, KeyError, IndexError, AttributeError, EOFError) as error:
         raise SdeditError(f"{path} is damaged or cut short; download it again: {error}") from error
+
+
+def _places(path: Path) -> dict[str, tuple[int, int]]:
+    """Where the content of each file in an archive that packs nothing begins and ends, by its name.
+
+    Raises:
+        SdeditError: if the archive is damaged.
+    """
+    places = {}
+    try:
+        with zipfile.ZipFile(path) as archive, path.open("rb") as file:
+            for entry in archive.infolist():
+                file.seek(entry.header_offset + _LENGTHS_AT)
+                start = entry.header_offset + _LENGTHS_AT + 4 + sum(struct.unpack("<HH", file.read(4)))
+                places[entry.filename] = (start, start + entry.file_size)
+    except (zipfile.BadZipFile, OSError, ValueError, struct.error) as error:
+        raise SdeditError(f"{path} is damaged or cut short; download it again: {error}") from error
+    return places

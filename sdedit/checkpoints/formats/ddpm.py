@@ -81,8 +81,7 @@ def read_ddpm(path: Path, content: Any, raw_weights: bool, assumptions: Assumpti
         content = content[0 if card["weights"] == "raw" else -1]
     else:
         card = {}
-    named = only_tensors(path, content)
-    tensors = {name.removeprefix("module."): tensor for name, tensor in named.items()}
+    tensors = only_tensors(path, content)
     check_claims(path, tensors, path.stat().st_size)
     config = infer_config(path, tensors)
     schedule, scale = assumptions.vp_schedule()

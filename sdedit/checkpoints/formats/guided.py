@@ -64,7 +64,7 @@ def read_guided(path: Path, content: Any, assumptions: Assumptions = NOTHING) ->
     Raises:
         SdeditError: if it is no unconditional network of pictures that sdedit knows.
     """
-    tensors = {name.removeprefix("module."): tensor for name, tensor in only_tensors(path, content).items()}
+    tensors = only_tensors(path, content)
     check_claims(path, tensors, path.stat().st_size)
     _refuse_conditional(path, tensors)
     config, notes = infer_config(path, tensors, assumptions)

@@ -10,6 +10,7 @@ import mmap
 import pickle
 import struct
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
@@ -50,7 +51,7 @@ _DTYPES = {
     "ByteStorage": torch.uint8,
     "BoolStorage": torch.bool,
 }
-# What EDM's pickles mention besides tensors. Instances become a `Record`; a network is found in their state.
+# What pickles mention besides tensors, EDM's first. Instances become a `Record`; a network is found in their state.
 _RECORDED = {
     "torch_utils.persistence._reconstruct_persistent_obj",
     "torch.nn.modules.container.ModuleDict",
@@ -65,9 +66,19 @@ _RECORDED = {
     "numpy._core.multiarray.scalar",
     "numpy._core.multiarray._reconstruct",
     "_codecs.encode",
+    # What trainings keep beside their weights: options, paths, counters.
+    "argparse.Namespace",
+    "types.SimpleNamespace",
+    "pathlib.PosixPath",
+    "pathlib.WindowsPath",
+    "pathlib._local.PosixPath",
+    "pathlib._local.WindowsPath",
     "builtins.set",
     "__builtin__.set",
 }
+
+
+_TABLES = {"dnnlib.util.EasyDict", "easydict.EasyDict", "collections.defaultdict", "collections.Counter"}
 
 
 @dataclass(frozen=True)
@@ -204,6 +215,19 @@ def read_legacy_torch(path: Path) -> Any:
     return _read(path, _legacy_torch)
 
 
+def read_torch_zip(path: Path, entries: Mapping[str, tuple[int, int]]) -> Any:
+    """The content of a file in the torch format since version 1.6, its tensors views of the mapped file.
+
+    Args:
+        path: the file.
+        entries: where the content of each of the archive's files begins and ends, by its name.
+
+    Raises:
+        SdeditError: if the file is damaged or asks for a name that no checkpoint needs.
+    """
+    return _read(path, lambda view: _torch_zip(view, entries))
+
+
 def map_file(path: Path) -> memoryview:
     """The bytes of a file, not read until they are used; writing to them would not reach the file.
 
@@ -251,6 +275,21 @@ def _legacy_torch(view: memoryview) -> Any:
     return _Unpickler(source, storages).load()
 
 
+def _torch_zip(view: memoryview, entries: Mapping[str, tuple[int, int]]) -> Any:
+    """`data.pkl` with the content, and the numbers of the storage K in `data/K` beside it."""
+    (name,) = [name for name in entries if name.rpartition("/")[2] == "data.pkl"]
+    folder = name.removesuffix("data.pkl")
+    if f"{folder}byteorder" in entries and bytes(view[slice(*entries[f"{folder}byteorder"])]) != b"little":
+        raise pickle.UnpicklingError("its numbers are big-endian")
+    storages: dict[str, _Storage] = {}
+    _Unpickler(_Source(view[slice(*entries[name])]), storages).load()  # a first time, for the storages
+    for key, storage in storages.items():
+        storage.data = view[slice(*entries[f"{folder}data/{key}"])]
+        if len(storage.data) != storage.count * storage.dtype.itemsize:
+            raise pickle.UnpicklingError("it ends before its numbers do")
+    return _Unpickler(_Source(view[slice(*entries[name])]), storages).load()
+
+
 class _RefusedError(Exception):
     """A pickle asked for a name that is not on the list."""
 
@@ -271,7 +310,7 @@ def _rebuild(function: Any, arguments: Any) -> Any:
 
 def _instance(cls: Any, arguments: Any) -> Any:
     name = cls.name if isinstance(cls, _Name) else type(cls).__name__
-    if name == "dnnlib.util.EasyDict":
+    if name in _TABLES:
         return {}
     if name == "collections.OrderedDict":
         return OrderedDict()

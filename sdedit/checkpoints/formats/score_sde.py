@@ -17,7 +17,7 @@ from torch import Tensor
 
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
 from sdedit.checkpoints.formats.assumptions import DDPM, NOTHING, Assumptions
-from sdedit.checkpoints.formats.containers import only_tensors
+from sdedit.checkpoints.formats.containers import only_tensors, plain_name
 from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, parts, sources
 from sdedit.diffusion.ncsnpp import NetworkConfig
 from sdedit.diffusion.preconditioning import VPPreconditioning
@@ -65,15 +65,14 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool, assumptions: Ass
     Raises:
         SdeditError: if it is not a network that sdedit knows.
     """
-    model, shadow = _split(path, content)
-    tensors = {name.removeprefix("module."): tensor for name, tensor in model.items()}
+    tensors, shadow = _split(path, content, raw_weights)
     schedule: Schedule | None
     schedule, num_scales = _schedule(path, tensors.pop("sigmas", None))
     notes = []
     card = {"weights": "raw"}
-    if shadow is None:
+    if shadow is None and not raw_weights:
         notes.append("it holds no moving average of the weights, so they are taken as they are")
-    elif not raw_weights:
+    elif shadow is not None:
         tensors |= _named(path, shadow, tensors)
         card = {"weights": "EMA"}
     check_claims(path, tensors, path.stat().st_size)
@@ -187,21 +186,23 @@ def _module(path: Path, number: int, layers: Mapping[str, Tensor]) -> _Module:
     return _Module(kind, shape("weight")[0])
 
 
-def _split(path: Path, content: Any) -> tuple[dict[str, Tensor], list[Any] | None]:
-    """The tensors by name, and the moving average's list if there is one."""
+def _split(path: Path, content: Any, raw_weights: bool) -> tuple[dict[str, Tensor], list[Any] | dict[str, Any] | None]:
+    """The tensors by name, and the moving average, a list or by name, if there is one and it is wanted."""
     if not isinstance(content, dict) or "model" not in content:
         return only_tensors(path, content), None
     average = content.get("ema")
-    if average is None:
+    if average is None or raw_weights:
         return only_tensors(path, content["model"]), None
-    shadow = average.get("shadow_params") if isinstance(average, dict) else None
-    if not isinstance(shadow, list):
+    shadow = average.get("shadow_params", average.get("shadow", average)) if isinstance(average, dict) else average
+    if isinstance(shadow, dict):  # beside its decay and the number of its updates
+        shadow = {plain_name(str(name)): tensor for name, tensor in shadow.items() if isinstance(tensor, Tensor)}
+    if not isinstance(shadow, (list, dict)) or not shadow:
         raise SdeditError(f"{path} holds a moving average in a form that sdedit does not read; add --raw-weights")
     return only_tensors(path, content["model"]), shadow
 
 
-def _named(path: Path, shadow: list[Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """The moving average by name: every tensor but the Fourier frequencies, in the order they were registered."""
+def _named(path: Path, shadow: list[Any] | dict[str, Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """The moving average by name; a list has every tensor but the Fourier frequencies, as they were registered."""
 
     def place(name: str) -> tuple[int, int, bool]:
         number, _, layer = name.removeprefix(MARK).partition(".")
@@ -209,19 +210,33 @@ def _named(path: Path, shadow: list[Any], tensors: Mapping[str, Tensor]) -> dict
         order = _LAYER_ORDER.index(layer) if layer in _LAYER_ORDER else -1
         return int(number) if number.isdecimal() else -1, order, last in ("bias", "b")
 
+    if isinstance(shadow, dict):
+        shadow.pop("sigmas", None)  # the network's own table
+        missing = [name for name in tensors if name not in shadow and name != f"{MARK}0.W"]
+        if missing or not shadow.keys() <= tensors.keys():
+            raise SdeditError(
+                f"the moving average in {path} does not have the network's tensors, such as "
+                f"{(missing or sorted(shadow.keys() - tensors.keys()))[0]}; add --raw-weights to use the network itself"
+            )
+        return _fitting(path, list(shadow), list(shadow.values()), tensors)
     trainable = sorted((name for name in tensors if name != f"{MARK}0.W"), key=place)
     if len(shadow) != len(trainable):
         raise SdeditError(
             f"the moving average in {path} has {len(shadow)} tensors where the network has {len(trainable)}; "
             "add --raw-weights to use the network itself"
         )
-    for name, tensor in zip(trainable, shadow, strict=True):
+    return _fitting(path, trainable, shadow, tensors)
+
+
+def _fitting(path: Path, names: list[str], shadow: list[Any], tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A moving average by name, its tensors of the shapes that the network's have."""
+    for name, tensor in zip(names, shadow, strict=True):
         if not isinstance(tensor, Tensor) or tensor.shape != tensors[name].shape:
             raise SdeditError(
                 f"the moving average in {path} does not fit the network at {name}; add --raw-weights to use the "
                 "network itself"
             )
-    return only_tensors(path, dict(zip(trainable, shadow, strict=True)))
+    return only_tensors(path, dict(zip(names, shadow, strict=True)))
 
 
 def _schedule(path: Path, sigmas: Tensor | None) -> tuple[VESchedule | None, int | None]:

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
+from collections import defaultdict
 from pathlib import Path
 
+import numpy as np
 import pytest
 import safetensors.torch
 import torch
@@ -56,7 +59,7 @@ def fp32(path: Path, **options: object) -> ScoreModel:
     return load_model(path, precision="fp32", **options)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("prefix", ["module.", ""])
+@pytest.mark.parametrize("prefix", ["module.", "", "_orig_mod.", "module._orig_mod."])
 @pytest.mark.parametrize("zipped", [True, False])
 def test_moving_average_or_raw_weights(
     tmp_path: Path, unet: UNet2DModel, state: State, prefix: str, zipped: bool
@@ -281,3 +284,45 @@ def test_verify(tmp_path: Path, tiny_model: ScoreModel, unet: UNet2DModel) -> No
     model.network.stem.weight.fill_(math.inf)
     with pytest.raises(SdeditError, match="no finite picture"):
         verify_model(model)
+
+
+@pytest.mark.parametrize("zipped", [True, False])
+def test_what_trainings_keep_beside_their_weights_is_taken_as_data(
+    tmp_path: Path, unet: UNet2DModel, state: State, zipped: bool
+) -> None:
+    path = tmp_path / "training.pth"
+    content = training_checkpoint(other(state), state, sigma_table(380, 2000), "")
+    counts: dict[str, int] = defaultdict(int)
+    counts["epochs"] = 3
+    content |= {
+        "args": argparse.Namespace(lr=1e-4, out=tmp_path), "step": np.int64(7), "loss": np.float64(0.5), "n": counts,
+    }  # fmt: skip
+    torch.save(content, path, _use_new_zipfile_serialization=zipped)
+    assert agrees(fp32(path), unet)
+
+
+def test_a_moving_average_by_name(tmp_path: Path, unet: UNet2DModel, state: State) -> None:
+    path = tmp_path / "named.pth"
+    listed = training_checkpoint(other(state), state, sigma_table(380, 2000), "")
+    shadow = {f"module.{name}": tensor for name, tensor in state.items()}
+    for average in (shadow, {"shadow_params": shadow, "decay": 0.999, "num_updates": 3}, {"shadow": shadow}):
+        torch.save({**listed, "ema": average}, path)
+        assert agrees(fp32(path), unet)
+        assert fp32(path).card["weights"] == "EMA"
+    # What is advised where it cannot be read works.
+    shadow.popitem()
+    for average in (7, {"decay": 0.9}, shadow):
+        torch.save({**listed, "ema": average}, path)
+        with pytest.raises(SdeditError, match="--raw-weights"):
+            fp32(path)
+        assert fp32(path, raw_weights=True).card["weights"] == "raw"
+
+
+def test_conversion_to_half_the_size(tmp_path: Path, tiny_model: ScoreModel) -> None:
+    whole, half = tmp_path / "whole.safetensors", tmp_path / "half.safetensors"
+    convert_model(tiny_model, whole)
+    convert_model(tiny_model, half, dtype="float16")
+    assert half.stat().st_size < 0.6 * whole.stat().st_size
+    verify_model(fp32(half))
+    with pytest.raises(SdeditError, match="leave out --dtype"):
+        convert_model(tiny_model, tmp_path / "folder", dtype="float16")
