@@ -16,7 +16,7 @@ from sdedit.io.files import PIPE, exists, is_folder, make_folder, open_input, wr
 from sdedit.io.images import fit_guide, open_image, working_size
 from sdedit.io.outputs import plan_outputs
 from sdedit.io.photographs import is_zip, photograph_files
-from sdedit.jobs.batch.listing import kept_path, list_guides, name_targets
+from sdedit.jobs.batch.listing import kept_path, list_guides, name_targets, told_left_out
 from sdedit.jobs.console import Console
 from sdedit.jobs.tasks import PaintedFile, Tally
 from sdedit.pipelines.strokes import simulate_strokes
@@ -79,7 +79,7 @@ def simulate_all(
         SdeditError: if there are no pictures, or the folder cannot be written.
         SomeFailedError: at the end, if some photographs could not be read.
     """
-    entries = _in_folder(photos, folder) if is_folder(photos) else _in_archive(photos)
+    entries = _in_folder(photos, folder, console) if is_folder(photos) else _in_archive(photos)
     tally = Tally("simulated")
     for name, target, opened in entries:
         result = _simulate_into(name, folder / target, opened, size, overwrite)
@@ -105,8 +105,11 @@ def _simulate_into(name: str, file: Path, opened: Opened, size: int | None, over
     return PaintedFile(name, str(file), "painted")
 
 
-def _in_folder(photos: Path, folder: Path) -> Iterator[tuple[str, str, Opened]]:
-    for source in list_guides([photos], [], folder).sources:
+def _in_folder(photos: Path, folder: Path, console: Console) -> Iterator[tuple[str, str, Opened]]:
+    listing = list_guides([photos], [], folder)
+    if listing.left_out:
+        console.log(told_left_out(listing.left_out))
+    for source in listing.sources:
         yield source.path, source.target, partial(open_input, source.path)
 
 

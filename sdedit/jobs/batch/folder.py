@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from sdedit.errors import SdeditError
 from sdedit.io.files import IMAGE_SUFFIXES, is_folder, reason, remove_abandoned_parts
 from sdedit.jobs.batch.ledger import Ledger
-from sdedit.jobs.batch.listing import Listing, list_guides
+from sdedit.jobs.batch.listing import Listing, list_guides, told_left_out
 from sdedit.jobs.batch.progress import Progress
 from sdedit.jobs.batch.ranks import Rank, Share, find_rank
 from sdedit.jobs.console import SILENT, Console, counted
@@ -66,6 +66,8 @@ def paint_folder(
     reader = Reader(options.background, options.layers)
     ledger = prepare_folder(output)
     folder_seed = ledger.claim_seed() if options.seed is None else options.seed
+    if listing.left_out:
+        console.log(told_left_out(listing.left_out))
     for folder, why in listing.unreadable:
         yield PaintedFile(folder, str(output), "failed", error=f"the folder {folder} cannot be read: {why}")
 

@@ -27,6 +27,19 @@ from sdedit.io.files import IMAGE_SUFFIXES, PIPE, decode_text, read_stdin, reaso
 from sdedit.io.outputs import numbered
 from sdedit.jobs.tasks import Task
 
+_OTHER_PICTURES = {
+    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".xcf", ".kra", ".ora", ".svg", ".exr", ".hdr", ".tga"),
+    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".jfif", ".jpe"),
+}
+_MOST_NAMED = 3
+
+
+def told_left_out(left_out: Sequence[str]) -> str:
+    """A sentence on what a folder has that is not painted."""
+    more = len(left_out) - _MOST_NAMED
+    named = ", ".join(left_out[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
+    return f"left out: {named}; pictures of other kinds are to be converted first, linked folders named by themselves"
+
 
 class GuideFile(NamedTuple):
     """One guide of a job: its file, its relative path, and that of its picture."""
@@ -44,6 +57,7 @@ class Listing:
     output: Path
     variants: int
     unreadable: Sequence[tuple[str, str]] = ()  # folders, and why
+    left_out: Sequence[str] = ()  # pictures of kinds that are not read, and links to folders
 
     def __len__(self) -> int:
         return len(self.guides) * self.variants
@@ -99,11 +113,12 @@ def list_guides(
     """
     found: dict[str, str] = {}  # file: relative path; a file named twice is painted once
     unreadable: list[tuple[str, str]] = []
+    left_out: list[str] = []
     for given, is_line in [*((str(one), False) for one in inputs), *((line, True) for line in lines)]:
         if os.path.isdir(given):  # noqa: PTH112
             alone = len(inputs) == 1 and not is_line
             prefix = kept_path(given) if is_line else Path(given).resolve().name
-            for path, relative in _walk(given, output, include, exclude, unreadable):
+            for path, relative in _walk(given, output, include, exclude, unreadable, left_out):
                 found.setdefault(path, relative if alone else posixpath.normpath(f"{prefix}/{relative}"))
         else:
             found.setdefault(os.path.normpath(given), kept_path(given) if is_line else PurePath(given).name)
@@ -112,7 +127,7 @@ def list_guides(
         raise SdeditError(f"there are no pictures in {named}; name a folder with pictures, or their files")
     sources = name_targets(found)
     _refuse_guides_as_images(sources, output, variants)
-    return Listing(sources, output, variants, unreadable)
+    return Listing(sources, output, variants, unreadable, left_out)
 
 
 def read_list(name: str | None) -> list[str]:
@@ -163,7 +178,12 @@ def matches(relative: str, patterns: Sequence[str]) -> bool:
 
 
 def _walk(
-    folder: str, output: Path, include: Sequence[str], exclude: Sequence[str], unreadable: list[tuple[str, str]]
+    folder: str,
+    output: Path,
+    include: Sequence[str],
+    exclude: Sequence[str],
+    unreadable: list[tuple[str, str]],
+    left_out: list[str],
 ) -> Iterator[tuple[str, str]]:
     """Guides in a folder and below it, (file, relative path), sorted by relative path."""
     own = os.path.realpath(output)
@@ -187,7 +207,10 @@ def _walk(
                     waiting.append((entry.path, relative + "/"))
                 continue
             wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
-            if wanted and entry.is_file():  # a pipe or a device would be waited for without end
+            suffix = posixpath.splitext(name)[1].lower()
+            if not include and (suffix in _OTHER_PICTURES - IMAGE_SUFFIXES or (entry.is_symlink() and entry.is_dir())):
+                left_out.append(entry.path)
+            elif wanted and entry.is_file():  # a pipe or a device would be waited for without end
                 found.append((relative, os.path.normpath(entry.path)))
     return ((path, relative) for relative, path in sorted(found))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sdedit.errors import SdeditError
-from sdedit.jobs.batch.listing import list_guides, matches, parse_list, seed_of
+from sdedit.jobs.batch.listing import list_guides, matches, parse_list, seed_of, told_left_out
 
 
 @pytest.fixture
@@ -77,6 +77,18 @@ def test_lists_of_other_systems() -> None:
     for data in (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\x03\x04", b"\x7fELF\x02\x01"):
         with pytest.raises(SdeditError, match=r"photo\.bin is no list but binary data"):
             parse_list(data, "photo.bin")
+
+
+def test_what_is_left_out_is_told(tree: Path) -> None:
+    for name in ("g/phone.HEIC", "g/night/raw.dng", "g/layers.psd"):
+        Path(name).touch()
+    Path("elsewhere").mkdir()
+    Path("g/linked").symlink_to(tree / "elsewhere")
+    listing = list_guides(["g"], [], Path("out"))
+    assert sorted(listing.left_out) == ["g/layers.psd", "g/linked", "g/night/raw.dng", "g/phone.HEIC"]
+    assert len(listing) == 4
+    assert "and 1 more" in told_left_out(listing.left_out)
+    assert list_guides(["g"], [], Path("out"), include=("*.png",)).left_out == []
 
 
 def test_names_that_meet_lose_none(tree: Path) -> None:
