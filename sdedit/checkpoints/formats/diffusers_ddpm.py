@@ -80,7 +80,8 @@ def describes(options: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) 
     """Whether a UNet2DModel is of this family, by its options, or by its tensors if it has none."""
     if options is None:
         return any(MARK.match(name) for name in tensors)
-    return bool(options.get("time_embedding_type", "positional") != "fourier")
+    skips = any("Skip" in str(kind) for kind in _listed(options.get("down_block_types")))  # NCSN++'s image pyramids
+    return not skips and options.get("time_embedding_type", "positional") != "fourier"
 
 
 def place(part: Part) -> str:
@@ -279,6 +280,10 @@ def _block_kind(file: Path, kind: Any, options: Mapping[str, Any]) -> tuple[bool
     if found is None:
         raise SdeditError(f"{file} has blocks of type {str(kind)[:60]}, which no network that sdedit runs has")
     return found
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    return tuple(value) if isinstance(value, (list, tuple)) else ()
 
 
 def _rows(tensors: Mapping[str, Tensor], name: str) -> int:
