@@ -197,7 +197,7 @@ HOSTILE: dict[str, Callable[[Path], Any]] = {
         **official(), **{f"down.{n}.block.0.conv1.weight": torch.zeros(8, 8, 3, 3) for n in range(900)}
     },
     "many steps": lambda marker: {
-        **guided(), **{f"output_blocks.{n}.0.out_layers.3.weight": torch.zeros(8, 8, 3, 3) for n in range(9000)}
+        **guided(), **{f"output_blocks.{n}.0.out_layers.3.weight": torch.zeros(8, 8, 3, 3) for n in range(900)}
     },
     "numbers for names": lambda marker: {1: ONE, "down.0.block.0.conv1.weight": ONE},
     "no dimensions": lambda marker: {name: torch.tensor(0.0) for name in guided()},
