@@ -6,6 +6,10 @@ from pathlib import Path
 
 import click
 
+from sdedit.cli.options import quiet_option
+from sdedit.cli.output import console_for
+from sdedit.cli.types import DataSet
+
 _FILE = click.Path(path_type=Path)
 
 
@@ -13,10 +17,12 @@ _FILE = click.Path(path_type=Path)
 @click.argument("config", type=_FILE)
 @click.option(
     "--data",
-    type=_FILE,
+    type=DataSet(),
     required=True,
     multiple=True,
-    help="Folder or tar archive of photographs to learn from; can be given several times.",
+    metavar="[NAME=]PATH",
+    help="Folder or tar archive of photographs to learn from; can be given several times. A recipe may take some "
+    "batches from those of one name alone.",
 )
 @click.option(
     "--validation",
@@ -48,17 +54,14 @@ _FILE = click.Path(path_type=Path)
     help="Folder or tar archive of what --start painted from strokes of the photographs, by the same names: the "
     "network learns to go away from it and towards the photographs, by the weight in [guidance].",
 )
-@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @click.option(
-    "--compile",
-    "compiled",
-    is_flag=True,
-    help="Compile the network first, which takes minutes. On the processors measured nothing is gained.",
+    "--minutes", type=click.FloatRange(0, min_open=True), help="Of training in all, instead of the recipe's budget."
 )
-@click.option("--quiet", is_flag=True, help="Say nothing but errors.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
+@quiet_option
 def train(
     config: Path,
-    data: tuple[Path, ...],
+    data: tuple[tuple[str, Path], ...],
     validation: Path | None,
     output: Path,
     resume: bool,
@@ -66,13 +69,14 @@ def train(
     strong: str | None,
     weak: str | None,
     painted: Path | None,
+    minutes: float | None,
     device: str,
-    compiled: bool,
     quiet: bool,
 ) -> None:
     """Train a model by the recipe CONFIG, a TOML file such as configs/landscapes-128/1-base.toml.
 
-    A run can be ended at any time with Ctrl-C or a kill, and goes on with --resume.
+    A run can be ended at any time with Ctrl-C or a kill, and goes on with --resume. Several GPUs share every batch of a
+    run that torchrun starts: torchrun --nproc-per-node 8 --no-python sdedit train ...
     """
     from sdedit.jobs.train import run_training
 
@@ -83,11 +87,10 @@ def train(
         output,
         device,
         resume,
-        compiled,
         start,
         strong,
         weak,
         painted,
-        say=(lambda line: None) if quiet else (lambda line: click.echo(line, err=True)),
-        show_progress=not quiet,
+        minutes,
+        console_for(quiet),
     )

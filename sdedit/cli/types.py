@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from pathlib import Path
 
 import click
 
@@ -28,7 +29,7 @@ class T0(click.ParamType):
             self.fail(f"an automatic t0 is auto or auto:LOW:HIGH, such as auto:0.2:0.7; not {value!r}.", param, ctx)
         number = _number(value)
         if not 0 < number <= 1:
-            self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}{_meant(number)}.", param, ctx)
+            self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}{_meant(number)}", param, ctx)
         return number
 
 
@@ -135,7 +136,7 @@ def _meant(number: float) -> str:
     """What somebody who counts in per cent, or in the 1000 steps of other programs, may have meant."""
     if not 1 < number <= 1000:
         return ""
-    return f". Did you mean {number / (100 if number <= 100 else 1000):g}?"
+    return f"; did you mean {number / (100 if number <= 100 else 1000):g}?"
 
 
 def _number(value: str | float) -> float:
@@ -143,3 +144,19 @@ def _number(value: str | float) -> float:
         return float(value)
     except ValueError:
         return math.nan
+
+
+class DataSet(click.ParamType):
+    """A path, or NAME=PATH; a path that exists is one, whatever is in it. The name is "" where none is given."""
+
+    name = "data set"
+
+    def convert(
+        self, value: str | tuple[str, Path], param: click.Parameter | None, ctx: click.Context | None
+    ) -> tuple[str, Path]:
+        if not isinstance(value, str):
+            return value
+        named = re.fullmatch(r"(\w[\w-]*)=(.+)", value)
+        if named is None or Path(value).exists():
+            return "", Path(value)
+        return named[1], Path(named[2])

@@ -85,11 +85,6 @@ def precision_name(dtype: torch.dtype) -> str:
     return next(name for name, known in _PRECISIONS.items() if known == dtype)
 
 
-def training_autocast(device: torch.device) -> torch.autocast:
-    """bfloat16 for the network's body where that is fast; a context that changes nothing elsewhere."""
-    return torch.autocast(device.type, torch.bfloat16, enabled=has_fast_bf16(device))
-
-
 def compile_network(network: nn.Module) -> None:
     """Have the network compiled at its first evaluation of each shape of input.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import tarfile
 from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path, PurePath, PurePosixPath
 from typing import BinaryIO, TypeVar
 
@@ -21,12 +22,13 @@ Item = TypeVar("Item")
 Picture = np.ndarray  # (H, W, 3) uint8; (H, W, 6) for two that belong together
 
 
-def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str]]:
+def load_photographs(path: Path, shortest: int | None = None) -> tuple[list[Picture], list[str]]:
     """All images in a folder (and its subfolders) or tar archive, in the order of their names.
 
     Args:
         path: the folder or archive; archives are read in place, never unpacked.
-        shortest: images are shrunk to this many pixels on their shorter side; smaller ones are enlarged to it.
+        shortest: images are shrunk to this many pixels on their shorter side, and smaller ones enlarged to it; None
+            leaves them as they are.
 
     Returns:
         The images, (H, W, 3) uint8, and the names of the files that could not be read.
@@ -38,11 +40,14 @@ def load_photographs(path: Path, shortest: int) -> tuple[list[Picture], list[str
     return [image for _, image in named], bad
 
 
-def load_pairs(photographs: Path, paintings: Path, shortest: int) -> tuple[list[Picture], list[str]]:
+def load_pairs(photographs: Path, paintings: Path) -> tuple[list[Picture], list[str]]:
     """Photographs with what was painted after them, which has the same name but for its ending.
 
+    A painting may be smaller, as one is that was painted after strokes of a shrunk photograph: the photograph is then
+    shrunk alike.
+
     Args:
-        photographs, paintings, shortest: as in `load_photographs`.
+        photographs, paintings: as in `load_photographs`.
 
     Returns:
         The pairs, (H, W, 6) uint8, photograph first, and the names of the paintings that could not be read or have no
@@ -51,11 +56,13 @@ def load_pairs(photographs: Path, paintings: Path, shortest: int) -> tuple[list[
     Raises:
         SdeditError: as `load_photographs`, and if there is no pair.
     """
-    named, bad = _load_named(paintings, shortest)
-    by_stem = {Path(name).stem: image for name, image in _load_named(photographs, shortest)[0]}
+    named, bad = _load_named(paintings, None)
+    by_stem = {Path(name).stem: image for name, image in _load_named(photographs, None)[0]}
     pairs = []
     for name, painting in named:
         photograph = by_stem.get(Path(name).stem)
+        if photograph is not None and min(painting.shape[:2]) < min(photograph.shape[:2]):
+            photograph = resized(photograph, min(painting.shape[:2]))
         if photograph is None or photograph.shape != painting.shape:
             bad.append(name)
         else:
@@ -65,22 +72,32 @@ def load_pairs(photographs: Path, paintings: Path, shortest: int) -> tuple[list[
     return pairs, bad
 
 
-def _load_named(path: Path, shortest: int) -> tuple[list[tuple[str, Picture]], list[str]]:
-    named, bad = [], []
-    for name, file in photograph_files(path):
+def resized(image: Picture, shortest: int) -> Picture:
+    """A image, or two in one, with this many pixels on its shorter side; itself if it has them."""
+    height, width = image.shape[:2]
+    scale = shortest / min(height, width)
+    if scale == 1:
+        return image
+    size = max(shortest, round(width * scale)), max(shortest, round(height * scale))
+    parts = [image[:, :, first : first + 3] for first in range(0, image.shape[2], 3)]
+    return np.concatenate([Image.fromarray(part).resize(size, Image.Resampling.LANCZOS) for part in parts], axis=2)
+
+
+def _load_named(path: Path, shortest: int | None) -> tuple[list[tuple[str, Picture]], list[str]]:
+    def read(item: tuple[str, BinaryIO]) -> tuple[str, Picture | None]:
+        name, file = item
         try:
-            image = open_image(file, name)
+            image = np.asarray(open_image(file, name))
         except SdeditError:
-            bad.append(name)
-            continue
-        scale = shortest / min(image.size)
-        if scale != 1:
-            size = tuple(max(shortest, round(side * scale)) for side in image.size)
-            image = image.resize(size, Image.Resampling.LANCZOS)  # type: ignore[arg-type]
-        named.append((name, np.asarray(image)))
+            return name, None
+        return name, image if shortest is None else resized(image, shortest)
+
+    with ThreadPoolExecutor() as threads:  # files are decoded without Python's lock
+        results = list(threads.map(read, photograph_files(path)))
+    named = [(name, image) for name, image in results if image is not None]
     if not named:
         raise SdeditError(f"there is no readable picture in {path}")
-    return named, bad
+    return named, [name for name, image in results if image is None]
 
 
 def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:

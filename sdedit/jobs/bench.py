@@ -19,12 +19,13 @@ from torch.utils.flop_counter import FlopCounterMode
 from sdedit.checkpoints.formats.diffusers import export_diffusers
 from sdedit.diffusion.device import peak_memory, precision_name, synchronize
 from sdedit.diffusion.kernels import build, triton_ops
-from sdedit.diffusion.ncsnpp import NCSNpp
+from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
+from sdedit.diffusion.preconditioning import Preconditioning
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.images import working_size
 
-_PEAK_SHAPES = ((256, 64), (256, 32), (128, 128))  # channels and side of the convolutions the peak is sought among
+PEAK_SHAPES = ((256, 64), (256, 32), (128, 128))  # channels and side of the convolutions the peak is sought among
 _PEERS = {"diffusers as shipped": "shipped", "diffusers with all settings": "tuned"}
 
 
@@ -80,22 +81,22 @@ def benchmark(
                 seconds[name].append(run())
             peaks.append(convolution_peak(device, model.dtype))
     own = statistics.median(seconds["sdedit"])
-    work = _operations(model, x.shape)
+    work = operations(model.network.config, model.preconditioning, x.shape)
     rows: list[dict[str, Any]] = [
         {
             "contestant": name,
             "size": side,
             "batch": batch,
             "precision": precision_name(model.dtype) if name == "sdedit" else "",
-            "s/evaluation": _digits(statistics.median(times)),
-            "times as long": _digits(statistics.median(times) / own),
+            "s/evaluation": digits(statistics.median(times)),
+            "times as long": digits(statistics.median(times) / own),
         }
         for name, times in seconds.items()
     ]
     rows[0] |= {
-        "pictures/min": _digits(60 * batch / (own * model.default_sampling.steps)),
-        "GFLOP": _digits(work / 1e9),
-        "share of peak": _digits(work / own / statistics.median(peaks)),
+        "pictures/min": digits(60 * batch / (own * model.default_sampling.steps)),
+        "GFLOP": digits(work / 1e9),
+        "share of peak": digits(work / own / statistics.median(peaks)),
         "memory MB": "" if memory is None else round(memory / 1e6),
     }
     return rows
@@ -110,11 +111,11 @@ def warnings(device: torch.device) -> list[str]:
     return []
 
 
-def _operations(model: ScoreModel, shape: torch.Size) -> int:
+def operations(config: NetworkConfig, preconditioning: Preconditioning, shape: torch.Size) -> int:
     """Floating-point operations of an evaluation, counted on the meta device, where nothing is computed."""
-    network = NCSNpp(model.network.config).to("meta")
+    network = NCSNpp(config).to("meta")
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:
-        model.preconditioning.denoise(network, torch.empty(shape, device="meta"), torch.ones(1, device="meta"))
+        preconditioning.denoise(network, torch.empty(shape, device="meta"), torch.ones(1, device="meta"))
     return counter.get_total_flops()
 
 
@@ -122,7 +123,7 @@ def convolution_peak(device: torch.device, dtype: torch.dtype) -> float:
     """The most floating-point operations a second that 3 x 3 convolutions of this kind reach on this device now."""
     best = 0.0
     batch = 4 if device.type == "cpu" else 64  # what fills it
-    for channels, side in _PEAK_SHAPES:
+    for channels, side in PEAK_SHAPES:
         x = torch.randn(batch, channels, side, side, device=device).to(dtype, memory_format=torch.channels_last)
         weight = torch.randn(channels, channels, 3, 3, device=device).to(dtype, memory_format=torch.channels_last)
         F.conv2d(x, weight, padding=1)
@@ -159,5 +160,6 @@ def _peer(folder: Path, side: int, batch: int, device: torch.device, settings: s
             process.kill()
 
 
-def _digits(value: float) -> float:
+def digits(value: float) -> float:
+    """A number rounded to three digits."""
     return float(f"{value:.3g}")

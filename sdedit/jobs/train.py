@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
+import torch
 from tqdm import tqdm
 
 from sdedit.checkpoints.load import load_model
 from sdedit.diffusion.device import find_device, tune_allocator
 from sdedit.errors import InterruptedWorkError, SdeditError
-from sdedit.io.photographs import load_pairs, load_photographs
-from sdedit.jobs.console import counted
-from sdedit.training.config import load_train_config
+from sdedit.io.photographs import Picture, load_pairs, load_photographs
+from sdedit.jobs.batch.ranks import find_rank
+from sdedit.jobs.console import SILENT, Console, counted
+from sdedit.training.config import BudgetConfig, load_train_config
+from sdedit.training.processes import Processes
 from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.trainer import Trainer
 
@@ -25,82 +30,72 @@ _SECONDS_PER_LINE = 30
 
 def run_training(
     config_file: Path,
-    data: Sequence[Path],
+    data: Sequence[tuple[str, Path]],
     validation: Path | None,
     folder: Path,
     device: str,
     resume: bool,
-    compiled: bool,
     start: str | None,
     strong: str | None,
     weak: str | None,
     painted: Path | None,
-    say: Callable[[str], object],
-    show_progress: bool,
+    minutes: float | None,
+    console: Console,
 ) -> None:
-    """Train until the recipe's budget is used.
+    """Train until the recipe's budget is used, alone or as one of the processes that torchrun has started.
 
     Args:
         config_file: the recipe, TOML.
-        data: folders or tar archives of photographs to learn from.
+        data: folders or tar archives of photographs to learn from, each with the name of its set, which may be "".
         validation: folder or tar archive of those to measure on; None holds out every 20th of the first of `data`.
         folder: where the run is kept.
         device: a name that `sdedit.diffusion.device.find_device` knows.
         resume: go on with the run in `folder`.
-        compiled: compile the network first.
         start: file or name of a model whose weights the run begins with; None for random ones.
         strong, weak: files or names of two models; the network learns to go away from the weak one, by the difference
             from the strong one. None for no weak one, and for `start` as the strong one.
         painted: folder or tar archive of what `start` painted after the first of `data`, by the same names; the network
             learns to go away from it and towards the photographs. None for nothing of the kind.
-        say: takes lines about what is done.
-        show_progress: report progress: as one changing line on a terminal, elsewhere through `say` now and then.
+        minutes: of training in all, instead of the recipe's budget.
+        console: reports progress, as one changing line on a terminal, elsewhere as a line now and then.
 
     Raises:
         SdeditError: if the recipe, the photographs, a model or the folder cannot be used.
         InterruptedWorkError: if a signal ended the run; its state is saved.
     """
     config = load_train_config(config_file)
+    if minutes is not None:
+        config = replace(config, budget=BudgetConfig(minutes=minutes))
     tune_allocator()
-    target = find_device(device)
+    rank = find_rank(os.environ)
+    target = find_device(rank.device(device))
+    if target.type == "cuda" and target.index is not None:
+        torch.cuda.set_device(target)
+    if rank.index > 0:
+        console = SILENT
     if start is None and (strong or weak or painted):
         raise SdeditError("there is no model to improve on; name it with --start")
     if painted is not None and (weak is not None or len(data) > 1):
         raise SdeditError("paintings are learnt from with one --data, whose names they have, and without --weak")
     if strong is not None and weak is None:
         raise SdeditError("a strong model guides away from a weak one; name it with --weak")
-    first = None if start is None else load_model(start, device, "fp32")
+    first = None if start is None else load_model(start, str(target), "fp32")
     teacher: Guidance | Contrast | None = None
     if start is not None and weak is not None:
-        improved = load_model(start, device)
-        better = improved if strong is None else load_model(strong, device)
-        teacher = Guidance(improved, better, load_model(weak, device), **vars(config.guidance))
+        improved = load_model(start, str(target))
+        better = improved if strong is None else load_model(strong, str(target))
+        teacher = Guidance(improved, better, load_model(weak, str(target)), **vars(config.guidance))
     elif start is not None and painted is not None:
-        teacher = Contrast(load_model(start, device), **vars(config.guidance))
-    shortest = config.data.size
-    if painted is None:
-        photographs, bad = load_photographs(data[0], shortest)
-    else:
-        photographs, bad = load_pairs(data[0], painted, shortest)
-    if validation is not None:
-        held_out, bad_too = load_photographs(validation, shortest)
-        bad += bad_too
-    else:
-        held_out = [picture[..., :3] for picture in photographs[::_HELD_OUT_EVERY]]
-        del photographs[::_HELD_OUT_EVERY]
-        if not photographs:
-            raise SdeditError(f"there is only one picture in {data[0]}; training needs more")
-    for path in data[1:]:
-        more, bad_too = load_photographs(path, shortest)
-        photographs += more
-        bad += bad_too
+        teacher = Contrast(load_model(start, str(target)), **vars(config.guidance))
+    sets, held_out, bad = _photographs(data, painted, validation)
     for name in bad:
-        say(f"left out {name}: it is not a whole picture" + (", or of no photograph" if painted else ""))
-    learnt = counted(len(photographs), "photograph")
-    say(f"{learnt} to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
+        console.log(f"left out {name}: it is not a whole picture" + (", or of no photograph" if painted else ""))
+    learnt = counted(sum(map(len, sets.values())), "photograph")
+    console.log(f"{learnt} to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
-    trainer = Trainer(config, photographs, held_out, folder, target, resume, compiled, first, teacher)
-    terminal = show_progress and sys.stderr.isatty()
+    processes = Processes(rank.index, rank.count)
+    trainer = Trainer(config, sets, held_out, folder, target, resume, first, teacher, processes, console.log)
+    terminal = console.bars and sys.stderr is not None and sys.stderr.isatty()
     logged = time.monotonic()
     with tqdm(bar_format="{desc}", disable=not terminal) as bar:
 
@@ -108,9 +103,9 @@ def run_training(
             nonlocal logged
             if terminal:
                 bar.set_description_str(line)
-            elif show_progress and time.monotonic() - logged >= _SECONDS_PER_LINE:
+            elif time.monotonic() - logged >= _SECONDS_PER_LINE:
                 logged = time.monotonic()
-                say(line)
+                console.log(line)
 
         received = trainer.run(show)
     if received is not None:
@@ -118,4 +113,22 @@ def run_training(
         raise InterruptedWorkError(
             f"{name} ended the training; its state is saved, go on with --resume", 128 + received
         )
-    say(f"the model is {folder / 'model.safetensors'}")
+    console.log(f"the model is {folder / 'model.safetensors'}")
+
+
+def _photographs(
+    data: Sequence[tuple[str, Path]], painted: Path | None, validation: Path | None
+) -> tuple[dict[str, list[Picture]], list[Picture], list[str]]:
+    """Photographs to learn from, by the name of their set, those to measure on, and files that could not be read."""
+    sets: dict[str, list[Picture]] = {}
+    held_out, bad = load_photographs(validation) if validation is not None else ([], [])
+    for number, (name, path) in enumerate(data):
+        photographs, bad_too = load_photographs(path) if painted is None else load_pairs(path, painted)
+        bad += bad_too
+        if number == 0 and validation is None:
+            held_out = [image[..., :3] for image in photographs[::_HELD_OUT_EVERY]]
+            del photographs[::_HELD_OUT_EVERY]
+            if not photographs:
+                raise SdeditError(f"there is only one picture in {path}; training needs more")
+        sets[name] = sets.get(name, []) + photographs
+    return sets, held_out, bad

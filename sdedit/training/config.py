@@ -21,37 +21,46 @@ else:
 
 Table = TypeVar("Table")
 
+_LONGEST_EMA = 12**-0.5  # the plain mean of all weights
+
 
 @dataclass(frozen=True)
 class DataConfig:
-    size: int = 128  # native size of the model: height and width of a full-size picture, in pixels
-    crop: int = 64  # height and width of the crops most batches are made of, in pixels
-    full_size_every: int = 5  # every n-th batch is full-size pictures, fewer of them by (crop / size)^2
+    size: int = 128  # native size of the model: height and width of a full-size image, in pixels
 
 
 @dataclass(frozen=True)
-class NoiseConfig:
-    """ln sigma ~ N(mean, std^2), sigma in units of pictures in [0, 1]; full-size pictures teach the layout."""
+class BatchConfig:
+    """One kind of batch: square windows of photographs, those smaller than the window left out."""
 
-    crop_mean: float = -1.1
-    full_size_mean: float = -1.1
-    std: float = 1.4
+    side: int  # height and width of the windows, in pixels
+    shrink_to: int = (
+        0  # shorter side that photographs are first shrunk to: `side` for whole scenes; 0: pixels as they are
+    )
+    batch: int = 48  # windows in a batch, over all processes
+    share: float = 1.0  # of all batches, relative to the other kinds'
+    noise_mean: float = -1.1  # of ln sigma, sigma in units of images in [0, 1]
+    noise_std: float = 1.4
+    zoom: float = 1.0  # windows are shrunk by random factors from this to 1
+    aspect: float = 0.0  # and by up to this share more in one direction than in the other
+    data: tuple[str, ...] = ()  # names of the data sets they are taken from, as given with --data; none: all
 
 
 @dataclass(frozen=True)
 class OptimiserConfig:
-    batch: int = 48  # crops in a batch
     muon: float = 2e-3  # learning rate of Muon, for the convolutions of at least 32 x 32 channels
     adam: float = 2e-3  # learning rate of AdamW, for all other parameters
     clip: float = 1.0  # largest norm of the gradient
     warmup: int = 100  # batches over which the learning rates rise
     decay_from: float = 0.5  # share of the budget after which they fall linearly to zero
-    ema: float = 0.998  # decay per batch of the averaged weights
+    ema: tuple[float, ...] = (
+        0.05,
+    )  # lengths of the averages of the weights, as shares of the run: `sdedit.training.ema`
 
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """Guidance weight, and up to which noise: see `sdedit.training.teachers`."""
+    """How far a run goes away from a weak model or from paintings; see `sdedit.training.guidance` and `contrast`."""
 
     weight: float = 1.0
     below: float = math.inf  # sigma from which on the network answers as the model it starts from
@@ -81,7 +90,7 @@ class TrainConfig:
     preconditioning: EDMPreconditioning
     schedule: VESchedule
     data: DataConfig
-    noise: NoiseConfig
+    batches: tuple[BatchConfig, ...]
     optimiser: OptimiserConfig
     guidance: GuidanceConfig
     budget: BudgetConfig
@@ -106,12 +115,13 @@ def load_train_config(path: Path) -> TrainConfig:
             raise SdeditError(f"{path}: {base} has a base itself; name a recipe that stands alone")
         tables = _laid_over(below, tables)
     try:
+        data = _table(tables, "data", DataConfig)
         config = TrainConfig(
             network=NetworkConfig.from_dict(tables.pop("network", {})),
             preconditioning=_table(tables, "preconditioning", EDMPreconditioning),
             schedule=_table(tables, "schedule", VESchedule),
-            data=_table(tables, "data", DataConfig),
-            noise=_table(tables, "noise", NoiseConfig),
+            data=data,
+            batches=_batches(tables, data.size),
             optimiser=_table(tables, "optimiser", OptimiserConfig),
             guidance=_table(tables, "guidance", GuidanceConfig),
             budget=_table(tables, "budget", BudgetConfig),
@@ -147,32 +157,59 @@ def _laid_over(base: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
 
 def _table(tables: dict[str, Any], name: str, kind: type[Table]) -> Table:
     options = tables.pop(name, {})
-    known = {f.name: f for f in fields(kind)}  # type: ignore[arg-type]
     if not isinstance(options, dict):
         raise ValueError(f"[{name}] is not a table")
+    return _read(options, f"[{name}]", kind)
+
+
+def _batches(tables: dict[str, Any], size: int) -> tuple[BatchConfig, ...]:
+    """The tables [[batches]]; without any, batches are whole scenes of the model's size."""
+    entries = tables.pop("batches", [{"side": size, "shrink_to": size}])
+    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
+        raise ValueError("batches must be tables, [[batches]]")
+    if not all("side" in entry for entry in entries):
+        raise ValueError("each of [[batches]] must have a side")
+    return tuple(_read(entry, "[[batches]]", BatchConfig) for entry in entries)
+
+
+def _read(options: dict[str, Any], name: str, kind: type[Table]) -> Table:
+    known = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
+    options = dict(options)
     for option, value in options.items():
         if option not in known:
-            raise ValueError(f"[{name}] has no option {option!r}; it has {', '.join(known)}")
-        whole = known[option].type == "int"
-        if type(value) not in ((int,) if whole else (int, float)):
-            raise ValueError(f"{option} in [{name}] must be a {'whole ' if whole else ''}number, not {value!r}")
+            raise ValueError(f"{name} has no option {option!r}; it has {', '.join(known)}")
+        several = known[option].startswith("tuple")
+        values = value if several and isinstance(value, list) else [value]
+        what, types = {"int": ("a whole number", (int,)), "tuple[str, ...]": ("names", (str,))}.get(
+            known[option], ("a number", (int, float))
+        )
+        if not values or any(type(one) not in types for one in values):
+            raise ValueError(f"{option} in {name} must be {what}, not {value!r}")
+        options[option] = tuple(values) if several else value
     return kind(**options)
 
 
 def _check(config: TrainConfig) -> None:
     multiple = config.network.size_multiple
-    for name in ("size", "crop"):
-        side = getattr(config.data, name)
+    for name, side in [
+        ("size in [data]", config.data.size),
+        *(("side in [[batches]]", b.side) for b in config.batches),
+    ]:
         if side < multiple or side % multiple:
-            raise ValueError(f"{name} in [data] must be a multiple of {multiple}, which this network takes; not {side}")
-    if config.data.crop > config.data.size:
-        raise ValueError("crop in [data] must not be larger than size")
-    if config.data.full_size_every < 1:
-        raise ValueError("full_size_every in [data] must be at least 1")
-    if config.optimiser.batch < 1:
-        raise ValueError("batch in [optimiser] must be at least 1")
-    if not 0 <= config.optimiser.ema < 1 or not 0 <= config.optimiser.decay_from < 1:
-        raise ValueError("ema and decay_from in [optimiser] must lie in [0, 1)")
+            raise ValueError(f"{name} must be a multiple of {multiple}, which this network takes; not {side}")
+    for batch in config.batches:
+        if batch.batch < 1 or batch.share <= 0 or batch.noise_std < 0:
+            raise ValueError("batch, share and noise_std in [[batches]] must be above 0")
+        if 0 != batch.shrink_to < batch.side:
+            raise ValueError("shrink_to in [[batches]] must not be smaller than side, or 0")
+        if not 0 < batch.zoom <= 1 or not 0 <= batch.aspect < 1:
+            raise ValueError("zoom in [[batches]] must lie in (0, 1] and aspect in [0, 1)")
+    if not all(0 < length < _LONGEST_EMA for length in config.optimiser.ema):
+        raise ValueError(f"ema in [optimiser] must be shares of the run between 0 and {_LONGEST_EMA:.3f}")
+    if len(set(config.optimiser.ema)) < len(config.optimiser.ema):
+        raise ValueError("ema in [optimiser] names a length twice")
+    if not 0 <= config.optimiser.decay_from < 1:
+        raise ValueError("decay_from in [optimiser] must lie in [0, 1)")
     if config.guidance.weight < 0:
         raise ValueError("weight in [guidance] must not be negative")
     if config.guidance.below <= 0:

@@ -1,76 +1,98 @@
-"""Optimisers, learning-rate plan and averaged weights of a training run."""
+"""The update of a training run: clipped gradient, Muon and AdamW, and the averages of the weights."""
 
 from __future__ import annotations
 
+from functools import partial
+
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from sdedit.training.config import OptimiserConfig
+from sdedit.training.ema import weight_of_last
+from sdedit.training.muon import muon_update
+from sdedit.training.parameters import FlatParameters
+from sdedit.training.side_by_side import SideBySide
 
-_SMALLEST_MATRIX = 32
+_MUON_DECAY = 0.95  # of the momentum
+_FIRST_DECAY, _SECOND_DECAY, _ADAM_EPS = 0.9, 0.99, 1e-8  # of AdamW's moments
 
 
 class Optimiser:
-    """Muon on the larger convolutions, AdamW on all else, behind one step.
+    """Muon on the larger convolutions, AdamW on all else, and the averages, behind one step.
 
-    Muon (Jordan et al. 2024) orthogonalises the momentum of a matrix; a convolution (O, I, k, k) counts as the matrix
-    (O, k k I). torch's Muon takes matrices only, so it is given views that share the convolutions' memory; for that
-    the network must be in channels_last.
+    What changes from step to step is kept in tensors on the device, which `plan` fills: a step has no numbers of its
+    own and can be replayed as a CUDA graph. Weights do not decay.
+
+    Attributes:
+        averages: for each length in the recipe, the averaged weights (N,) float32, in the order of `parameters.values`.
     """
 
-    def __init__(self, network: nn.Module, config: OptimiserConfig) -> None:
+    def __init__(self, parameters: FlatParameters, config: OptimiserConfig, muon_dtype: torch.dtype) -> None:
+        """muon_dtype: of the arithmetic that makes Muon's steps orthogonal."""
+        self.parameters = parameters
         self.config = config
-        self.parameters = [p for p in network.parameters() if p.requires_grad]
-        self._convolutions = [p for p in self.parameters if p.dim() == 4 and min(p.shape[:2]) >= _SMALLEST_MATRIX]
-        chosen = {id(p) for p in self._convolutions}
-        others = [p for p in self.parameters if id(p) not in chosen]
-        self._matrices = [nn.Parameter(_as_matrix(p.detach())) for p in self._convolutions]
-        for matrix, convolution in zip(self._matrices, self._convolutions, strict=True):
-            if matrix.data_ptr() != convolution.data_ptr():
-                raise ValueError("the network must be in torch.channels_last")
-        self._parts: dict[str, torch.optim.Optimizer] = {
-            "adam": torch.optim.AdamW(others, config.adam, betas=(0.9, 0.99), weight_decay=0.0, fused=True)
-        }
-        if self._matrices:
-            self._parts["muon"] = torch.optim.Muon(
-                self._matrices, config.muon, momentum=0.95, weight_decay=0.0, adjust_lr_fn="match_rms_adamw"
-            )
+        self._muon_dtype = muon_dtype
+        self._side_by_side = SideBySide(parameters.values.device)
+        values = parameters.values
+        self.averages = [values.clone() for _ in config.ema]
+        matrices = parameters.matrices
+        self._momentum = torch.zeros(matrices[-1].stop if matrices else 0, device=values.device)
+        rest = values[parameters.rest]
+        self._first, self._second = torch.zeros_like(rest), torch.zeros_like(rest)
+        # Muon's rate, AdamW's, the root of its second moment's correction, the newest weights' share of each average.
+        self._numbers = torch.zeros(3 + len(self.averages), device=values.device)
 
-    def step(self, batches_done: int, budget_used: float) -> None:
-        """Apply the gradients once.
+    def plan(self, batches_done: int, budget_used: float) -> None:
+        """Set the numbers of the next step.
 
         Args:
-            batches_done: batches before this one, for the warm-up.
+            batches_done: batches before this one, for the warm-up and the averages.
             budget_used: share of the training budget used, in [0, 1], for the decay.
         """
-        config = self.config
-        warm = min(1.0, (batches_done + 1) / max(config.warmup, 1))
+        config, batches = self.config, batches_done + 1
+        warm = min(1.0, batches / max(config.warmup, 1))
         cool = min(1.0, (1 - budget_used) / (1 - config.decay_from))
-        nn.utils.clip_grad_norm_(self.parameters, config.clip)
-        for matrix, convolution in zip(self._matrices, self._convolutions, strict=True):
-            matrix.grad = None if convolution.grad is None else _as_matrix(convolution.grad)
-        for name, part in self._parts.items():
-            for group in part.param_groups:
-                group["lr"] = getattr(config, name) * warm * cool
-            part.step()
-        for parameter in self.parameters:
-            parameter.grad = None
+        numbers = [
+            config.muon * warm * cool,
+            config.adam * warm * cool / (1 - _FIRST_DECAY**batches),
+            (1 - _SECOND_DECAY**batches) ** 0.5,
+            *(weight_of_last(length, batches) for length in config.ema),
+        ]
+        for place, number in zip(self._numbers, numbers, strict=True):
+            place.fill_(number)  # a kernel with the number in it: neither waits for the device nor disturbs it
 
-    def state_dict(self) -> dict[str, object]:
-        return {name: part.state_dict() for name, part in self._parts.items()}
+    @torch.no_grad()
+    def step(self) -> None:
+        """Apply the gradient in `parameters` once, as planned."""
+        muon_rate, adam_rate, correction, *shares = self._numbers
+        values, gradient = self.parameters.values, self.parameters.gradient
+        norm = torch.linalg.vector_norm(gradient)
+        gradient.mul_((self.config.clip / (norm + 1e-6)).clamp(max=1))
+        slopes = gradient[: len(self._momentum)]
+        self._momentum.lerp_(slopes, 1 - _MUON_DECAY)
+        ahead = slopes.lerp(self._momentum, _MUON_DECAY)
+        self._side_by_side(
+            [
+                partial(muon_update, shape.of(ahead), shape.of(values), muon_rate, self._muon_dtype)
+                for shape in self.parameters.matrices
+            ]
+        )
+        rest = gradient[self.parameters.rest]
+        self._first.lerp_(rest, 1 - _FIRST_DECAY)
+        self._second.mul_(_SECOND_DECAY).addcmul_(rest, rest, value=1 - _SECOND_DECAY)
+        scale = self._second.sqrt().div_(correction).add_(_ADAM_EPS)
+        values[self.parameters.rest].sub_(self._first / scale * adam_rate)
+        for average, share in zip(self.averages, shares, strict=True):
+            average.lerp_(values, share)
+        self.parameters.refresh()
 
-    def load_state_dict(self, state: dict[str, dict[str, object]]) -> None:
-        for name, part in self._parts.items():
-            part.load_state_dict(state[name])
-
-
-def _as_matrix(weight: Tensor) -> Tensor:
-    # A convolution kept in channels_last is contiguous in this order, so for the weights themselves this is a view.
-    return weight.permute(0, 2, 3, 1).flatten(1)
-
-
-@torch.no_grad()
-def update_average(average: nn.Module, network: nn.Module, decay: float, batches_done: int) -> None:
-    """Move the averaged weights towards the network's; early on faster, so that the start is soon forgotten."""
-    decay = min(decay, (1 + batches_done) / (10 + batches_done))
-    torch._foreach_lerp_(list(average.parameters()), list(network.parameters()), 1 - decay)
+    def tensors(self) -> dict[str, Tensor]:
+        """All that a step changes and that a run must remember, by name."""
+        averages = {f"average {length:g}": flat for length, flat in zip(self.config.ema, self.averages, strict=True)}
+        return {
+            "values": self.parameters.values,
+            "momentum": self._momentum,
+            "first": self._first,
+            "second": self._second,
+            **averages,
+        }

@@ -3,60 +3,52 @@
 from __future__ import annotations
 
 import pickle
-from dataclasses import dataclass
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import torch
-from torch import nn
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import write_atomically
+from sdedit.training.counters import Counters
 from sdedit.training.optimiser import Optimiser
 
 
-@dataclass
-class Counters:
-    """What has been done so far, over all sittings."""
-
-    batches: int = 0
-    pictures: int = 0
-    seconds: float = 0.0
-
-
-def save_state(
-    path: Path,
-    network: nn.Module,
-    average: nn.Module,
-    optimiser: Optimiser,
-    generator: torch.Generator,
-    progress: Counters,
-) -> None:
-    state = {
-        "network": network.state_dict(),
-        "average": average.state_dict(),
-        "optimiser": optimiser.state_dict(),
+def state_writer(
+    path: Path, optimiser: Optimiser, generator: torch.Generator, progress: Counters
+) -> Callable[[], None]:
+    """Copy the state of a run as it is now; what is returned writes the copy."""
+    state: dict[str, Any] = {
+        "layout": dict(optimiser.parameters.layout),
+        "tensors": {name: tensor.detach().to("cpu", copy=True) for name, tensor in optimiser.tensors().items()},
+        "device": generator.device.type,
         "generator": generator.get_state(),
-        "progress": vars(progress),
+        "progress": dict(vars(progress)),
     }
-    write_atomically(path, lambda file: torch.save(state, file))
+    return lambda: write_atomically(path, lambda file: torch.save(state, file))
 
 
-def load_state(
-    path: Path, network: nn.Module, average: nn.Module, optimiser: Optimiser, generator: torch.Generator
-) -> Counters:
-    """Put a saved state into its parts, and return how far it had come.
+def load_state(path: Path, optimiser: Optimiser, generator: torch.Generator, progress: Counters) -> None:
+    """Put a saved state into its parts.
 
     Raises:
-        SdeditError: if the file is damaged or belongs to another network.
+        SdeditError: if the file is damaged or belongs to another network or other averages.
     """
     try:
         state = torch.load(path, map_location="cpu", weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        generator.set_state(state["generator"])
-        return Counters(**state["progress"])
+        tensors = optimiser.tensors()
+        if state["layout"] != optimiser.parameters.layout or state["tensors"].keys() != tensors.keys():
+            raise ValueError("it is of another network")
+        vars(progress).update(vars(Counters(**state["progress"])))
+        for name, tensor in tensors.items():
+            tensor.copy_(state["tensors"][name])
+        if state["device"] == generator.device.type:
+            generator.set_state(state["generator"])
+        else:
+            generator.manual_seed(progress.batches)  # other devices draw other numbers
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise SdeditError(
             f"{path} cannot be resumed with this configuration; use the one it was started with, or another folder"
         ) from error
+    optimiser.parameters.refresh()

@@ -73,13 +73,11 @@ class Guidance:
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """The guided answer, (B, 3, H, W) float32; arguments as of `ScoreModel.denoise`."""
         answer = self.start.denoise(x, sigma)
-        guided = (sigma < self.below).expand(len(x))
-        if guided.any():
-            x, sigma = x[guided], sigma.expand(len(guided))[guided]
-            strong = answer[guided] if self.strong is self.start else self.strong.denoise(x, sigma)
-            difference = (strong - self.weak.denoise(x, sigma)).mean(dim=1, keepdim=True)
-            answer = answer.index_add(0, guided.nonzero()[:, 0], self.weight * difference.expand_as(x))
-        return answer
+        strong = answer if self.strong is self.start else self.strong.denoise(x, sigma)
+        difference = (strong - self.weak.denoise(x, sigma)).mean(dim=1, keepdim=True)
+        # Of the whole batch: picking out what is guided would make the host wait for the device.
+        weight = torch.where(sigma < self.below, self.weight, 0.0)
+        return answer + weight[:, None, None, None] * difference
 
     def target(self, x: Tensor, y: Tensor, sigma: Tensor) -> Tensor:
         """The answers for x, y with noise; y itself, which they stand for, does not matter."""

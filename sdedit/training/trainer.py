@@ -1,39 +1,40 @@
-"""The training loop: denoising score matching (Vincent 2011) with the weighting of EDM (Karras et al. 2022)."""
+"""A training run in its folder: batches until the budget is used, and files about them now and then."""
 
 from __future__ import annotations
 
 import copy
-import csv
 import math
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
 import torch
-from torch import Tensor
 
-from sdedit.checkpoints.formats.native import save_checkpoint
-from sdedit.diffusion.device import compile_network, training_autocast
+from sdedit.diffusion.device import find_dtype
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.files import exists, reason, write_atomically
+from sdedit.io.files import exists, reason, remove_abandoned_parts
 from sdedit.io.photographs import Picture, centre_squares, spread
-from sdedit.pipelines.auto_t0 import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
-from sdedit.training.batches import random_batch, stratified_normal
+from sdedit.training.batches import kind_of_batch
 from sdedit.training.config import TrainConfig
-from sdedit.training.optimiser import Optimiser, update_average
-from sdedit.training.state import Counters, load_state, save_state
+from sdedit.training.counters import Counters
+from sdedit.training.kinds import make_kinds
+from sdedit.training.optimiser import Optimiser
+from sdedit.training.parameters import FlatParameters
+from sdedit.training.processes import Processes
+from sdedit.training.reports import Reports
+from sdedit.training.state import load_state, state_writer
+from sdedit.training.step import TrainingStep
 from sdedit.training.teachers import Contrast, Guidance
-from sdedit.training.validation import preview_sheet, validation_errors
+from sdedit.training.writer import Writer
 
-_PREVIEW_ROWS = 8
-_LOSS_MEMORY = 0.99  # decay of the running mean that is shown
+_MOST_BATCHES, _SECONDS = 50, 1.0  # between two looks at the losses and the clock, which let the device run dry
+_LOSS_MEMORY = 0.99  # decay per batch of the running mean that is shown
 
 
 class Trainer:
@@ -41,40 +42,42 @@ class Trainer:
 
     Args:
         config: the recipe.
-        train: photographs to learn from, (H, W, 3) uint8 each; for `Contrast` pairs with paintings, (H, W, 6).
+        data: photographs to learn from, by the name of their set, (H, W, 3) uint8 each; for `Contrast` pairs with
+            paintings, (H, W, 6).
         validation: photographs that are only measured on.
         folder: where the run is kept; made if it is missing.
         device: where the network runs.
         resume: go on from the folder's state.pt.
-        compiled: compile the network for each of the two picture sizes before the first batch of that size.
         start: a model whose weights a new run begins with, instead of random ones.
         teacher: gives what the network learns instead of the photographs themselves.
+        processes: this process among those of the run; only the first one measures and writes.
+        log: takes lines about what cannot be done as it should.
 
     Raises:
         SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made;
-            if `start` has another network than the recipe.
+            if `start` has another network than the recipe; as `make_kinds`.
     """
 
     def __init__(
         self,
         config: TrainConfig,
-        train: list[Picture],
-        validation: list[Picture],
+        data: Mapping[str, Sequence[Picture]],
+        validation: Sequence[Picture],
         folder: Path,
         device: torch.device,
         resume: bool = False,
-        compiled: bool = False,
         start: ScoreModel | None = None,
         teacher: Guidance | Contrast | None = None,
+        processes: Processes | None = None,
+        log: Callable[[str], object] = lambda line: None,
     ) -> None:
         if start is not None and start.network.config != config.network:
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
         self.config = config
-        self.train = train
-        self.validation = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
-        self.folder = folder
         self.device = device
-        self.teacher = teacher
+        self.processes = processes or Processes()
+        self._log = log
+        self._photographs = sum(map(len, data.values()))
         self.origin: dict[str, Any] = {}  # what the card says of where the run began
         if start is not None:
             self.origin["start"] = {"name": start.name, "sha256": start.checksum, **start.card.get("training", {})}
@@ -86,21 +89,31 @@ class Trainer:
         except OSError as error:
             raise SdeditError(f"cannot make the folder {folder}: {reason(error)}") from error
 
-        self.generator = torch.Generator().manual_seed(0)
         torch.manual_seed(0)  # initial weights
-        self.network = NCSNpp(config.network).to(device).to(memory_format=torch.channels_last)
+        network = NCSNpp(config.network).to(device)
         if start is not None:
-            self.network.load_state_dict(start.network.state_dict())
-        self.average = copy.deepcopy(self.network).requires_grad_(False).eval()
-        self.optimiser = Optimiser(self.network, config.optimiser)
-        if compiled:
-            compile_network(self.network)
+            network.load_state_dict(start.network.state_dict())
+        self._template = copy.deepcopy(network).requires_grad_(False).eval()
+        for parameter in self._template.parameters():
+            parameter.data = parameter.new_empty(0)  # it is given those of an average
+        dtype = find_dtype(device, "auto")
+        parameters = FlatParameters(network, dtype)
+        self.optimiser = Optimiser(parameters, config.optimiser, dtype)
+        kinds = make_kinds(config.batches, data, device, self.processes)
+        self.step = TrainingStep(
+            network, config.preconditioning, kinds, self.optimiser, _generator(device), self.processes, teacher
+        )
         self.progress = Counters()
+        self.writer = Writer()
+        shown = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
+        self.reports = Reports(folder, config, shown, self.model, self.progress, self.writer, log)
         self.state_file = folder / "state.pt"
         if resume:
             if not exists(self.state_file):
                 raise SdeditError(f"there is no training run to resume in {folder}; start it without --resume")
-            self.progress = load_state(self.state_file, self.network, self.average, self.optimiser, self.generator)
+            load_state(self.state_file, self.optimiser, self.step.generator, self.progress)
+            if self.processes.is_first:
+                remove_abandoned_parts(folder)
         elif exists(self.state_file):
             raise SdeditError(f"{folder} already holds a training run; add --resume, or name another folder")
 
@@ -118,114 +131,86 @@ class Trainer:
         The state is saved every few minutes and at the end, either way.
 
         Args:
-            show: takes a line of progress after every batch.
+            show: takes a line of progress now and then.
 
         Returns:
             The signal that ended the run, or None if the budget is used.
         """
+        with _stop_requests() as stop, self.writer:
+            self.step.prepare(self._log)
+            received = self._train(stop, show)
+            if self.processes.is_first:
+                self.save()
+                if received is None:
+                    self.reports.finish()
+        self.processes.leave()
+        return received
+
+    def _train(self, stop: list[int], show: Callable[[str], object]) -> int | None:
         report = self.config.report
         due = {
             self.save: report.checkpoint_minutes,
-            self.validate: report.validate_minutes,
-            self.preview: report.preview_minutes,
+            self.reports.validate: report.validate_minutes,
+            self.reports.preview: report.preview_minutes,
         }
         last = dict.fromkeys(due, time.monotonic())
-        loss_mean, loss_share = 0.0, 0.0
-        with _stop_requests() as stop:
-            while self.budget_used < 1 and not stop:
-                started = time.monotonic()
-                loss, count = self._batch()
-                seconds = time.monotonic() - started
-                self.progress.batches += 1
-                self.progress.pictures += count
-                self.progress.seconds += seconds
-                loss_mean = _LOSS_MEMORY * loss_mean + (1 - _LOSS_MEMORY) * loss
-                loss_share = _LOSS_MEMORY * loss_share + (1 - _LOSS_MEMORY)
-                show(self._line(loss_mean / loss_share, count / seconds))
-                for task, minutes in due.items():
-                    if time.monotonic() - last[task] >= 60 * minutes:
-                        task()
-                        last[task] = time.monotonic()
-            self.save()
-        if self.budget_used < 1:
-            return stop[0]
-        self.validate()
-        self.preview()
-        self.calibrate()
-        return None
+        loss_mean, loss_share, seconds_per_batch = 0.0, 0.0, _SECONDS
+        while True:
+            # All processes go by the first one's clock, and by a signal to any of them.
+            batches = max(1, min(_MOST_BATCHES, int(_SECONDS / seconds_per_batch)))
+            clock = (self.progress.seconds, batches) if self.processes.is_first else (0.0, 0)
+            self.progress.seconds, agreed, received = self.processes.agree([*clock, stop[0] if stop else 0])
+            if self.budget_used >= 1 or received:
+                return int(received) if self.budget_used < 1 else None
+            started, before = time.monotonic(), self.progress.pictures
+            loss, done = self._block(int(agreed))
+            seconds = time.monotonic() - started
+            self.progress.seconds += seconds
+            seconds_per_batch = seconds / done
+            memory = _LOSS_MEMORY**done
+            loss_mean = memory * loss_mean + (1 - memory) * loss
+            loss_share = memory * loss_share + (1 - memory)
+            show(self._line(loss_mean / loss_share, (self.progress.pictures - before) / seconds))
+            for task, minutes in due.items():
+                if self.processes.is_first and time.monotonic() - last[task] >= 60 * minutes:
+                    task()
+                    last[task] = time.monotonic()
 
-    def _batch(self) -> tuple[float, int]:
-        """Train on one batch; returns its loss and number of pictures."""
-        config = self.config
-        full_size = self.progress.batches % config.data.full_size_every == 0
-        side = config.data.size if full_size else config.data.crop
-        sets = self.train[0].shape[2] // 3  # photographs, or as many and their paintings
-        count = max(1, round(config.optimiser.batch / sets * (config.data.crop / side) ** 2))
-        mean = config.noise.full_size_mean if full_size else config.noise.crop_mean
-
-        y = torch.cat(random_batch(self.train, count, side, self.generator).chunk(sets, dim=1))
-        sigma = torch.exp(mean + config.noise.std * stratified_normal(count, self.generator)).repeat(sets)
-        noise = torch.randn(count, *y.shape[1:], generator=self.generator).repeat(sets, 1, 1, 1)
-        x = y + sigma[:, None, None, None] * noise
-        x, y, sigma = x.to(self.device), y.to(self.device), sigma.to(self.device)
-
-        target = y if self.teacher is None else self.teacher.target(x, y, sigma)
-        with training_autocast(self.device):
-            d = config.preconditioning.denoise(self.network, x, sigma)
-        loss = self._loss(d, target, sigma)
-        loss.backward()
-        self.optimiser.step(self.progress.batches, self.budget_used)
-        update_average(self.average, self.network, config.optimiser.ema, self.progress.batches)
-        value = float(loss.detach())
-        if not math.isfinite(value):
+    def _block(self, most: int) -> tuple[float, int]:
+        """Train on so many batches, or as many as the budget has left; returns their mean loss and number."""
+        shares = [batch.share for batch in self.config.batches]
+        done = 0
+        while done < most and self.budget_used < 1:
+            kind = kind_of_batch(self.progress.batches, shares)
+            self.step(kind, self.progress.batches, self.budget_used)
+            self.progress.batches += 1
+            self.progress.pictures += self.step.kinds[kind].images
+            done += 1
+        loss = self.step.take_losses() / done
+        if not math.isfinite(loss):
             raise SdeditError("the loss is no longer finite; lower the learning rates and start again")
-        return value, len(y)
+        return loss, done
 
-    def _loss(self, d: Tensor, target: Tensor, sigma: Tensor) -> Tensor:
-        squared = (d - target).square().mean(dim=(1, 2, 3))
-        return (self.config.preconditioning.loss_weight(sigma) * squared).mean()
-
-    def model(self) -> ScoreModel:
-        """The model as it is now: the averaged weights, with the recipe's description."""
-        config = self.config
-        training = {**vars(self.progress), "photographs": len(self.train), **self.origin}
+    def model(self, average: int, device: torch.device | str | None = None) -> ScoreModel:
+        """The model of one of the averages as it is now; it does not change as training goes on."""
+        config, length = self.config, self.config.optimiser.ema[average]
+        flat = self.optimiser.averages[average].to(device or self.device, copy=True)
+        network = copy.deepcopy(self._template).to(flat.device)
+        self.optimiser.parameters.attach(network, flat)
+        training = {**vars(self.progress), "photographs": self._photographs, "ema": length, **self.origin}
         card = {**config.card, "training": training}
-        return ScoreModel(self.average, config.preconditioning, config.schedule, config.data.size, card)
+        return ScoreModel(network, config.preconditioning, config.schedule, config.data.size, card)
 
     def save(self) -> None:
-        save_state(self.state_file, self.network, self.average, self.optimiser, self.generator, self.progress)
-        save_checkpoint(self.model(), self.folder / "model.safetensors", torch.float16)
+        """Have the state and the model written as they are now."""
+        write_state = state_writer(self.state_file, self.optimiser, self.step.generator, self.progress)
+        model = self.model(self.reports.best, "cpu")
 
-    def validate(self) -> None:
-        """Append the errors on the validation photographs to log.csv."""
-        errors = validation_errors(self.model(), self.validation)
-        file = self.folder / "log.csv"
-        new = not exists(file)
-        with file.open("a", newline="") as stream:
-            writer = csv.writer(stream)
-            if new:
-                writer.writerow(["minutes", "pictures", "mean", *(f"sigma {level:g}" for level in errors)])
-            mean = sum(errors.values()) / len(errors)
-            row = [self.progress.seconds / 60, mean, *errors.values()]
-            minutes, *rest = (f"{value:.4f}" for value in row)
-            writer.writerow([minutes, self.progress.pictures, *rest])
+        def write() -> None:
+            write_state()
+            self.reports.write_model(model)
 
-    def calibrate(self) -> None:
-        """Keep the validation photographs' denoising errors in the model's file, if there are enough of them."""
-        if len(self.validation) < LEAST_PHOTOGRAPHS:
-            return
-        model = self.model()
-        calibration = calibrate(model, self.validation)
-        model = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
-        save_checkpoint(model, self.folder / "model.safetensors", torch.float16)
-
-    def preview(self) -> None:
-        """Write a sheet of photograph | strokes | painted."""
-        report = self.config.report
-        shown = torch.stack(spread(list(self.validation), _PREVIEW_ROWS))
-        sheet = preview_sheet(self.model(), shown, report.preview_t0, report.preview_steps)
-        path = self.folder / f"preview-{self.progress.pictures:08d}.png"
-        write_atomically(path, lambda file: sheet.save(file, format="PNG"))
+        self.writer.submit(write)
 
     def _line(self, loss: float, speed: float) -> str:
         used, seconds = self.budget_used, self.progress.seconds
@@ -234,6 +219,14 @@ class Trainer:
             f"{100 * used:5.1f} %  {self.progress.pictures} pictures  loss {loss:.4f}  "
             f"{speed:.0f} pictures/s  {left:.0f} min left"
         )
+
+
+def _generator(device: torch.device) -> torch.Generator:
+    if device.type == "cuda":
+        # The default one, which CUDA graphs replay.
+        index = torch.cuda.current_device() if device.index is None else device.index
+        return torch.cuda.default_generators[index].manual_seed(0)
+    return torch.Generator(device).manual_seed(0)
 
 
 @contextmanager

@@ -31,17 +31,24 @@ patch = 2
 
 [data]
 size = 16
-crop = 8
 
-[noise]
-crop_mean = -0.5
-full_size_mean = -0.5
-std = 0.3
+[[batches]]
+side = 8
+shrink_to = 16
+batch = 8
+share = 4
+noise_mean = -0.5
+noise_std = 0.3
+
+[[batches]]
+side = 16
+batch = 2
+noise_mean = -0.5
+noise_std = 0.3
 
 [optimiser]
-batch = 8
 warmup = 5
-ema = 0.9
+ema = 0.05
 decay_from = 0.0
 
 [guidance]
@@ -188,14 +195,17 @@ def test_pairs_have_the_same_name_and_shape(photographs: Path, tmp_path: Path) -
     (painted / "03.bmp").rename(painted / "stranger.bmp")
     Image.new("RGB", (20, 16)).save(painted / "05.bmp")
     (painted / "07.bmp").write_bytes(b"BM")
-    pairs, bad = load_pairs(photographs, painted, 16)
+    Image.fromarray(np.kron(np.asarray(Image.open(photographs / "09.png")), np.ones((3, 3, 1), np.uint8))).save(
+        photographs / "09.png"
+    )
+    pairs, bad = load_pairs(photographs, painted)  # the photograph of 09 is shrunk to the size it was painted at
     assert [(pair[0, 0, 0], pair[0, 0, 3]) for pair in pairs[:4]] == [(100, 90), (101, 91), (102, 92), (104, 94)]
     assert len(pairs) == 17
     assert sorted(Path(name).name for name in bad) == ["05.bmp", "07.bmp", "stranger.bmp"]
     (tmp_path / "others").mkdir()
     Image.new("RGB", (16, 16)).save(tmp_path / "others" / "a.png")
     with pytest.raises(SdeditError, match="name and shape"):
-        load_pairs(photographs, tmp_path / "others", 16)
+        load_pairs(photographs, tmp_path / "others")
 
 
 def test_a_run_begins_with_the_weights_it_is_given(

@@ -1,4 +1,4 @@
-"""Training: data, optimiser, a run that learns, and runs that are stopped, killed and resumed."""
+"""Training: recipes, photographs, a run that learns, and runs that are stopped, killed, resumed and shared."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import csv
 import os
 import signal
 import subprocess
+import sys
 import tarfile
+import threading
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -15,54 +17,15 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from torch import nn
 
 from sdedit.checkpoints.load import load_model
 from sdedit.errors import SdeditError
 from sdedit.io.photographs import centre_squares, load_photographs, spread
-from sdedit.training.batches import random_batch, stratified_normal
-from sdedit.training.config import OptimiserConfig, load_train_config
-from sdedit.training.optimiser import Optimiser, update_average
+from sdedit.training.config import load_train_config
+from sdedit.training.writer import Writer
 from tests.helpers.commands import SDEDIT, Command, fails_in_one_sentence
 from tests.helpers.folders import REPOSITORY
-
-RECIPE = """
-[network]
-stem_channels = 16
-channels = [16, 32]
-blocks = [1, 1]
-fourier_scale = 1.0
-resampling = "mean"
-
-[data]
-size = 16
-crop = 8
-full_size_every = 3
-
-[optimiser]
-batch = 8
-warmup = 5
-ema = 0.9
-
-[budget]
-pictures = 600
-
-[report]
-validation_pictures = 4
-checkpoint_minutes = 5
-preview_steps = 3
-
-[card]
-name = "stripes"
-"""
-
-
-def stripes(index: int, width: int = 24, height: int = 20) -> Image.Image:
-    """Two flat colours, different in each picture."""
-    pixels = np.empty((height, width, 3), np.uint8)
-    pixels[: height // 2] = (200 - 3 * index, 150, 100 + 4 * index)
-    pixels[height // 2 :] = (40, 90 + 5 * index, 60)
-    return Image.fromarray(pixels)
+from tests.helpers.training import RECIPE, stripes
 
 
 @pytest.fixture
@@ -100,6 +63,8 @@ def test_pictures_are_brought_to_the_shortest_side(photographs: Path) -> None:
     assert pictures[0].shape == (10, 12, 3)
     pictures, _ = load_photographs(photographs, 40)
     assert pictures[0].shape == (40, 48, 3)
+    pictures, _ = load_photographs(photographs)
+    assert (pictures[0] == np.asarray(stripes(0))).all()
 
 
 @pytest.mark.parametrize("make", [lambda p: None, lambda p: p.mkdir(), lambda p: p.write_bytes(b"not a tar")])
@@ -107,33 +72,6 @@ def test_data_that_cannot_be_used(tmp_path: Path, make: object) -> None:
     make(tmp_path / "data")  # type: ignore[operator]
     with pytest.raises(SdeditError, match="data"):
         load_photographs(tmp_path / "data", 20)
-
-
-def test_random_windows() -> None:
-    # Each pixel holds its own place, so that a window shows where it was cut and whether it was mirrored.
-    rows, columns = np.mgrid[:30, :40].astype(np.uint8)
-    picture = np.stack([rows, columns, np.zeros_like(rows)], axis=2)
-    batch = (random_batch([picture], 200, 16, torch.Generator().manual_seed(0)) * 255).round()
-    assert batch.shape == (200, 3, 16, 16)
-    down = batch[:, 0, 0, 0]
-    assert (batch[:, 0, 15, 3] - down == 15).all()
-    step = batch[:, 1, 0, 1] - batch[:, 1, 0, 0]
-    assert set(step.tolist()) == {1.0, -1.0}
-    assert 60 < (step > 0).sum() < 140
-    assert set(down.tolist()) == {float(top) for top in range(15)}
-    left = torch.minimum(batch[:, 1, 0, 0], batch[:, 1, 0, 15])
-    assert left.min() == 0
-    assert left.max() == 24
-
-
-def test_stratified_normal() -> None:
-    generator = torch.Generator().manual_seed(0)
-    draws = torch.stack([stratified_normal(8, generator) for _ in range(2000)])
-    octiles = torch.special.ndtri(torch.arange(1, 8) / 8)
-    assert all(sorted(torch.bucketize(row, octiles).tolist()) == list(range(8)) for row in draws)
-    assert float(draws.mean()) == pytest.approx(0, abs=0.01)
-    assert float(draws.std()) == pytest.approx(1, abs=0.02)
-    assert float((draws[:, 0] * draws[:, 1]).mean()) == pytest.approx(-1 / 7, abs=0.06)  # and in random order
 
 
 def test_a_few_pictures_stand_for_all() -> None:
@@ -148,48 +86,6 @@ def test_centre_squares() -> None:
     assert (square[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy().tolist() == picture[:, 10:30].tolist()
 
 
-def test_every_parameter_moves_at_the_planned_rate() -> None:
-    torch.manual_seed(0)
-    network = nn.Sequential(nn.Conv2d(3, 32, 3), nn.Conv2d(32, 64, 3), nn.Conv2d(64, 32, 1))
-    network = network.to(memory_format=torch.channels_last)
-    optimiser = Optimiser(network, OptimiserConfig(muon=0.01, adam=0.02, warmup=4, decay_from=0.5))
-
-    def step(batches_done: int, used: float) -> dict[str, torch.Tensor]:
-        network(torch.randn(2, 3, 12, 12)).square().mean().backward()
-        before = {name: parameter.detach().clone() for name, parameter in network.named_parameters()}
-        optimiser.step(batches_done, used)
-        return {name: parameter.detach() - before[name] for name, parameter in network.named_parameters()}
-
-    change = step(4, 0.0)
-    # AdamW's first step is the learning rate in every entry.
-    torch.testing.assert_close(change["0.weight"].abs(), torch.full((32, 3, 3, 3), 0.02), rtol=0.1, atol=0)
-    # Muon's step is near orthogonal: all singular values of the (32, 64) matrix alike, RMS 0.2 times the rate.
-    values = torch.linalg.svdvals(change["2.weight"][:, :, 0, 0])
-    assert values.max() / values.min() < 2.5
-    assert float(change["1.weight"].square().mean().sqrt()) == pytest.approx(0.2 * 0.01, rel=0.4)
-    # Warm-up and decay scale it.
-    assert float(step(0, 0.0)["1.weight"].norm() / change["1.weight"].norm()) == pytest.approx(0.25, rel=0.1)
-    assert float(step(9, 0.75)["1.weight"].norm() / change["1.weight"].norm()) == pytest.approx(0.5, rel=0.1)
-    assert float(step(9, 1.0)["1.weight"].norm()) == 0
-    assert all(parameter.grad is None for parameter in network.parameters())
-
-
-def test_muon_refuses_weights_it_could_not_update() -> None:
-    with pytest.raises(ValueError, match="channels_last"):
-        Optimiser(nn.Conv2d(32, 32, 3), OptimiserConfig())
-
-
-def test_average_follows_the_weights() -> None:
-    network, average = nn.Linear(1, 1), nn.Linear(1, 1)
-    nn.init.constant_(network.weight, 1.0)
-    nn.init.constant_(average.weight, 0.0)
-    update_average(average, network, 0.99, 0)  # early: decay 1/10
-    assert average.weight.item() == pytest.approx(0.9)
-    nn.init.constant_(average.weight, 0.0)
-    update_average(average, network, 0.99, 10**6)
-    assert average.weight.item() == pytest.approx(0.01)
-
-
 def test_a_run_learns_and_its_model_paints(
     sdedit: Command, installed: Command, recipe: Path, photographs: Path, tmp_path: Path
 ) -> None:
@@ -200,12 +96,17 @@ def test_a_run_learns_and_its_model_paints(
     with (tmp_path / "run" / "log.csv").open() as file:
         rows = list(csv.DictReader(file))
     # A network that answers 0 scores about 1 at middle noise; two flat colours are easily told from it.
+    errors = {row["ema"]: float(row["mean"]) for row in rows}
+    assert set(errors) == {"0.1", "0.2"}
     assert float(rows[-1]["sigma 0.3"]) < 0.4
     assert list((tmp_path / "run").glob("preview-*.png"))
     assert Image.open(next((tmp_path / "run").glob("preview-*.png"))).width > 3 * 16
 
     model = load_model(tmp_path / "run" / "model.safetensors", precision="fp32")
     assert (model.name, model.native_size, model.card["training"]["pictures"] >= 2000) == ("stripes", 16, True)
+    best = min(errors, key=errors.__getitem__)
+    assert f"{model.card['training']['ema']:g}" == best
+    assert f"the average over {best} of the run has the smallest error" in result.stderr.decode()
     painted = sdedit("paint", photographs / "00.png", "--model", "run/model.safetensors", "--steps", 5, "-o", "a.png")
     assert painted.returncode == 0, painted.stderr
     fails_in_one_sentence(sdedit("train", recipe, "--data", photographs, "-o", "run", "--quiet"), "--resume")
@@ -220,8 +121,17 @@ def test_photographs_from_several_places(sdedit: Command, recipe: Path, photogra
     fails_in_one_sentence(result, "missing")
 
 
+def test_data_sets_by_name(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
+    recipe.write_text(recipe.read_text().replace("side = 8", 'side = 8\ndata = ["odd"]').replace("= 600", "= 1"))
+    words = ["train", recipe, "--validation", photographs / "more", "--data", f"even={photographs}", "--quiet"]
+    result = sdedit(*words, "--data", f"odd={photographs / 'more'}", "-o", "run")
+    assert result.returncode == 0, result.stderr
+    fails_in_one_sentence(sdedit(*words, "-o", "other"), "odd")
+
+
 def finished_weights(folder: Path) -> dict[str, torch.Tensor]:
-    return load_model(folder / "model.safetensors", precision="fp32").network.state_dict()
+    """All tensors of a run's state: weights, averages and moments."""
+    return torch.load(folder / "state.pt", weights_only=True)["tensors"]
 
 
 @pytest.fixture
@@ -266,7 +176,7 @@ def test_stopped_and_resumed_equals_uninterrupted(often_saved: Path, photographs
 
     assert start(often_saved, photographs, parts, "--resume").wait() == 0
     for name, tensor in finished_weights(whole).items():
-        torch.testing.assert_close(finished_weights(parts)[name], tensor, rtol=0, atol=1e-3, msg=name)
+        assert torch.equal(finished_weights(parts)[name], tensor), name
 
 
 def test_killed_and_resumed(often_saved: Path, photographs: Path, tmp_path: Path) -> None:
@@ -284,6 +194,65 @@ def test_killed_and_resumed(often_saved: Path, photographs: Path, tmp_path: Path
         process.wait()
     assert start(often_saved, photographs, run, "--resume").wait() == 0
     assert load_model(run / "model.safetensors").card["training"]["pictures"] >= 2000
+
+
+def test_two_processes_learn_what_one_does(recipe: Path, photographs: Path, tmp_path: Path) -> None:
+    # No decay, so that the batches of half a budget are the first half of those of a whole one.
+    plain = RECIPE.replace("warmup = 5", "warmup = 5\ndecay_from = 0.99")
+    torchrun = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc-per-node", "2", "--no-python"]
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    for starter, folder in (([], "one"), (torchrun, "two")):
+        for pictures, more in ((80, []), (160, ["--resume"])):
+            recipe.write_text(plain.replace("pictures = 600", f"pictures = {pictures}"))
+            words = [*starter, SDEDIT, "train", recipe, "--data", photographs, "-o", tmp_path / folder, *more]
+            result = subprocess.run([*words, "--device", "cpu"], capture_output=True, env=environment, check=False)
+            assert result.returncode == 0, result.stderr
+            assert result.stderr.count(b"22 photographs to learn from") == 1
+    first, second = (finished_weights(tmp_path / folder) for folder in ("one", "two"))
+    for name in ("values", "average 0.1"):
+        assert float((first[name] - second[name]).norm() / first[name].norm()) < 0.01, name
+    # The moments tell whether the gradients were those of the same pictures.
+    for name in ("momentum", "first"):
+        assert float((first[name] - second[name]).norm() / first[name].norm()) < 0.2, name
+
+
+def test_processes_that_cannot_share_a_batch(sdedit: Command, recipe: Path, photographs: Path) -> None:
+    words = ("train", recipe, "--data", photographs, "-o", "run", "--quiet")
+    result = sdedit(*words, env={"RANK": "0", "WORLD_SIZE": "3", "LOCAL_RANK": "0"})
+    fails_in_one_sentence(result, "3 processes", "torchrun")
+
+
+def test_files_are_written_in_turn_beside_the_work(tmp_path: Path) -> None:
+    done, go = [], threading.Event()
+
+    def first() -> None:
+        assert go.wait(10)
+        done.append("first")
+
+    with Writer() as writer:
+        writer.submit(first)
+        done.append("work")
+        go.set()
+        writer.submit(lambda: done.append("second"))
+    assert done == ["work", "first", "second"]
+
+
+def test_what_the_writer_cannot_write_is_told() -> None:
+    def fail() -> None:
+        raise SdeditError("the disk is full")
+
+    def later() -> None:
+        with Writer() as writer:
+            writer.submit(fail)
+            writer.submit(lambda: None)
+
+    def at_the_end() -> None:
+        with Writer() as writer:
+            writer.submit(fail)
+
+    for run in (later, at_the_end):
+        with pytest.raises(SdeditError, match="disk is full"):
+            run()
 
 
 def test_resuming_what_cannot_be_resumed(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
@@ -309,10 +278,19 @@ def test_a_state_that_carries_code_is_not_run(sdedit: Command, recipe: Path, pho
     ("change", "words"),
     [
         (("size = 16", "size = 15"), ["size", "multiple of 2"]),
-        (("crop = 8", "crop = 32"), ["crop"]),
+        (("side = 8", "side = 7"), ["side", "multiple of 2"]),
+        (("side = 8", ""), ["side"]),
+        (("shrink_to = 16", "shrink_to = 4"), ["shrink_to", "side"]),
         (("batch = 8", "batch = 0"), ["batch"]),
         (("batch = 8", 'batch = "many"'), ["batch", "whole number"]),
-        (("batch = 8", "batches = 8"), ["batches", "batch"]),
+        (("batch = 8", "crop = 8"), ["crop", "batch"]),
+        (("batch = 8", "zoom = 1.5"), ["zoom", "(0, 1]"]),
+        (("batch = 8", "data = [3]"), ["data", "names"]),
+        (("[[batches]]\nside = 8", "[batches]\nside = 8"), ["TOML"]),
+        (("[data]", "batches = 3\n[data]"), ["TOML"]),
+        (("ema = [0.1, 0.2]", "ema = 0.998"), ["ema", "0.289"]),
+        (("ema = [0.1, 0.2]", "ema = [0.1, 0.1]"), ["ema", "twice"]),
+        (("ema = [0.1, 0.2]", "ema = []"), ["ema", "number"]),
         (("pictures = 600", "minutes = 0"), ["budget"]),
         (("[budget]", "[guidance]\nbelow = 0\n[budget]"), ["below", "above 0"]),
         (("[optimiser]", "[optimizer]"), ["optimizer"]),
@@ -336,9 +314,10 @@ def test_no_recipe(sdedit: Command, photographs: Path) -> None:
 
 def test_a_recipe_on_top_of_another(recipe: Path) -> None:
     second = recipe.with_name("second.toml")
-    second.write_text('base = "recipe.toml"\n[optimiser]\nbatch = 5\n[card]\nname = "second"\n')
+    second.write_text('base = "recipe.toml"\n[optimiser]\nwarmup = 9\n[card]\nname = "second"\n')
     first, config = load_train_config(recipe), load_train_config(second)
-    assert config.optimiser == replace(first.optimiser, batch=5)
+    assert config.optimiser == replace(first.optimiser, warmup=9)
+    assert config.batches == first.batches
     assert config.card == {**first.card, "name": "second"}
     assert (config.network, config.data, config.budget) == (first.network, first.data, first.budget)
 

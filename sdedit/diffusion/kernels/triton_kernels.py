@@ -54,14 +54,14 @@ def norm_small(
     tl.store(y + at, v.to(y.dtype.element_ty), mask=inside)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "part_pixels"])
 def channel_moments(x, moments, pixels, channels, part_pixels, ROWS: tl.constexpr, CHANNELS: tl.constexpr):
     """For one part of a picture's pixels, each channel's mean and sum of squared differences from it.
 
     Sums are of differences from the first pixel, so that no digits are lost far from zero.
     """
     picture, part, parts = tl.program_id(0).to(tl.int64), tl.program_id(1), tl.num_programs(1)
-    channel = tl.arange(0, CHANNELS)
+    channel = tl.program_id(2) * CHANNELS + tl.arange(0, CHANNELS)
     known = channel < channels
     first = part * part_pixels
     last = tl.minimum(first + part_pixels, pixels)
@@ -83,10 +83,11 @@ def channel_moments(x, moments, pixels, channels, part_pixels, ROWS: tl.constexp
     tl.store(at + channels, tl.sum(squares, 0) - apart * apart * count, mask=known)
 
 
-@triton.jit
+@triton.jit(do_not_specialize=["pixels", "part_pixels", "parts", "width"])
 def group_factors(
     moments,
     factors,
+    normals,
     weight,
     bias,
     before,
@@ -99,10 +100,14 @@ def group_factors(
     width,
     eps,
     SHIFTED: tl.constexpr,
+    SAVED: tl.constexpr,
     PARTS: tl.constexpr,
     WIDTH: tl.constexpr,
 ):
-    """From the moments of all parts, the factor and the summand of each channel of one group of one picture."""
+    """From the moments of all parts, the factor and the summand of each channel of one group of one picture.
+
+    For gradients those without weight and bias are saved too, as `normals`.
+    """
     picture, group = tl.program_id(0).to(tl.int64), tl.program_id(1)
     part, channel = tl.arange(0, PARTS)[:, None], tl.arange(0, WIDTH)
     inside = (part < parts) & (channel < width)[None, :]
@@ -119,11 +124,15 @@ def group_factors(
     apart = mean - centre
     variance = tl.sum(squares + here * apart * apart) / count
     known = channel < width
-    factor = tl.load(weight + group * width + channel, mask=known).to(tl.float32) / tl.sqrt(variance + eps)
+    inverse = 1.0 / tl.sqrt(variance + eps)
+    factor = tl.load(weight + group * width + channel, mask=known).to(tl.float32) * inverse
     summand = tl.load(bias + group * width + channel, mask=known).to(tl.float32) + (moved - centre) * factor
-    at = factors + picture * 2 * channels + group * width + channel
-    tl.store(at, factor, mask=known)
-    tl.store(at + channels, summand, mask=known)
+    at = picture * 2 * channels + group * width + channel
+    tl.store(factors + at, factor, mask=known)
+    tl.store(factors + at + channels, summand, mask=known)
+    if SAVED:
+        tl.store(normals + at, inverse + tl.zeros([WIDTH], tl.float32), mask=known)
+        tl.store(normals + at + channels, (moved - centre) * inverse, mask=known)
 
 
 @triton.jit
@@ -143,8 +152,10 @@ def norm_apply(x, y, factors, size, channels, SILU: tl.constexpr, BLOCK: tl.cons
 
 
 @triton.jit
-def scale_bias_add(h, bias, residual, scale, size, channels, ADDED: tl.constexpr, BLOCK: tl.constexpr):
-    """scale * (h + bias) + residual in h's place, for `size` values of each picture."""
+def scale_bias_add(
+    h, y, bias, residual, scale, residual_scale, size, channels, ADDED: tl.constexpr, BLOCK: tl.constexpr
+):
+    """y = scale * (h + bias) + residual_scale * residual, for `size` values of each picture."""
     picture, first = tl.program_id(1).to(tl.int64), tl.program_id(0).to(tl.int64) * BLOCK
     i = tl.arange(0, BLOCK)
     inside = first + i < size
@@ -153,8 +164,8 @@ def scale_bias_add(h, bias, residual, scale, size, channels, ADDED: tl.constexpr
     v = tl.load(h + at, mask=inside).to(tl.float32)
     v = scale * (v + tl.load(bias + channel, mask=inside).to(tl.float32))
     if ADDED:
-        v += tl.load(residual + at, mask=inside).to(tl.float32)
-    tl.store(h + at, v.to(h.dtype.element_ty), mask=inside)
+        v += residual_scale * tl.load(residual + at, mask=inside).to(tl.float32)
+    tl.store(y + at, v.to(y.dtype.element_ty), mask=inside)
 
 
 @triton.jit

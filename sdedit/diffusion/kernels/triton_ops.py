@@ -7,6 +7,7 @@ are fast in: with them the network takes several times as long as its convolutio
 from __future__ import annotations
 
 import functools
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -48,53 +49,118 @@ def norm_silu(
 
     shifts are two summands for each channel, (C,) and (B, C) or (1, C).
     """
-    from triton import cdiv, next_power_of_2
+    from triton import next_power_of_2
 
     from sdedit.diffusion.kernels import triton_kernels as kernels
 
     batch, channels, height, across = x.shape
     pixels, width = height * across, channels // groups
-    y = torch.empty_like(x)
-    before, shift = shifts or (bias, bias[None])
-    affine = (weight, bias, before, shift.contiguous(), channels if len(shift) > 1 else 0)
-    switches = {"SHIFTED": shifts is not None, "WIDTH": next_power_of_2(width)}
-    with torch.cuda.device_of(x):
-        tile = next_power_of_2(pixels) * next_power_of_2(width)
-        if tile <= _SMALL:
-            warps = max(1, min(16, tile // 512))
-            kernels.norm_small[batch, groups](
-                x, y, *affine, pixels, channels, width, eps,
-                SILU=silu, PIXELS=next_power_of_2(pixels), **switches, num_warps=warps,
-            )  # fmt: skip
-            return y
+    tile = next_power_of_2(pixels) * next_power_of_2(width)
+    if tile > _SMALL:
         rows = max(1, _TILE // next_power_of_2(channels))
-        most = max(_LEAST_PARTS, _MOST_PARTS // batch)
-        part_pixels = cdiv(pixels, min(most, cdiv(pixels, rows)))
-        parts = cdiv(pixels, part_pixels)
-        moments = torch.empty(batch, parts, 2, channels, device=x.device)
-        factors = torch.empty(batch, 2, channels, device=x.device)
-        kernels.channel_moments[batch, parts](
-            x, moments, pixels, channels, part_pixels, ROWS=rows, CHANNELS=next_power_of_2(channels)
+        tiling = tile_map(pixels, rows, next_power_of_2(channels), max(_LEAST_PARTS, _MOST_PARTS // batch))
+        return norm_silu_in_parts(x, weight, bias, groups, eps, silu, shifts, tiling, saved=False)[0]
+    y = torch.empty_like(x)
+    with torch.cuda.device_of(x):
+        kernels.norm_small[batch, groups](
+            x, y, *_affine(weight, bias, shifts), pixels, channels, width, eps,
+            SILU=silu, SHIFTED=shifts is not None, PIXELS=next_power_of_2(pixels), WIDTH=next_power_of_2(width),
+            num_warps=max(1, min(16, tile // 512)),
+        )  # fmt: skip
+    return y
+
+
+class Tiling(NamedTuple):
+    """How the pixels of a map are shared out to programs."""
+
+    rows: int  # pixels that a program looks at together
+    channels: int  # of them
+    part_pixels: int  # that a program takes in all
+    parts: int  # programs for all pixels
+
+
+def tile_map(pixels: int, rows: int, channels: int, most: int) -> Tiling:
+    """For tiles of so many rows and channels, with at most `most` parts."""
+    parts = min(most, -(-pixels // rows))
+    part_pixels = -(-pixels // parts)
+    return Tiling(rows, channels, part_pixels, -(-pixels // part_pixels))
+
+
+def norm_silu_in_parts(
+    x: Tensor,
+    weight: Tensor,
+    bias: Tensor,
+    groups: int,
+    eps: float,
+    silu: bool,
+    shifts: tuple[Tensor, Tensor] | None,
+    tiling: Tiling,
+    saved: bool,
+) -> tuple[Tensor, Tensor, Tensor]:
+    """As `norm_silu`, with the pixels of each image shared out to several programs.
+
+    Returns:
+        The result; factor and summand (B, 2, C) that make it of x before the activation; and, if `saved`, those that
+        normalise x without weight and bias.
+    """
+    from triton import cdiv
+
+    from sdedit.diffusion.kernels import triton_kernels as kernels
+
+    batch, channels, height, across = x.shape
+    pixels, width = height * across, channels // groups
+    rows, together, part_pixels, parts = tiling
+    y = torch.empty_like(x)
+    moments = torch.empty(batch, parts, 2, channels, device=x.device)
+    factors = torch.empty(batch, 2, channels, device=x.device)
+    normals = torch.empty_like(factors) if saved else factors
+    with torch.cuda.device_of(x):
+        kernels.channel_moments[batch, parts, cdiv(channels, together)](
+            x, moments, pixels, channels, part_pixels, ROWS=rows, CHANNELS=together
         )
         kernels.group_factors[batch, groups](
-            moments, factors, *affine, pixels, channels, part_pixels, parts, width, eps,
-            PARTS=next_power_of_2(parts), **switches,
+            moments, factors, normals, *_affine(weight, bias, shifts), pixels, channels, part_pixels, parts, width, eps,
+            SHIFTED=shifts is not None, SAVED=saved, PARTS=power_of_2(parts), WIDTH=power_of_2(width, 8),
         )  # fmt: skip
         size = pixels * channels
         kernels.norm_apply[cdiv(size, _BLOCK), batch](
             x, y, factors, size, channels, SILU=silu, BLOCK=_BLOCK, num_warps=_WARPS
         )
-    return y
+    return y, factors, normals
 
 
-def scale_bias_add(h: Tensor, scale: float, bias: Tensor, residual: Tensor | None) -> Tensor:
-    """scale * (h + bias) + residual, in h's place.
+def power_of_2(number: int, least: int = 32) -> int:
+    """The next power of 2, and at least `least`: kernels for less would be others, and no faster."""
+    from triton import next_power_of_2
+
+    return max(least, next_power_of_2(number))
+
+
+def _affine(
+    weight: Tensor, bias: Tensor, shifts: tuple[Tensor, Tensor] | None
+) -> tuple[Tensor, Tensor, Tensor, Tensor, int]:
+    """Weight, bias, both shifts and how far those of two images lie apart, as kernels take them."""
+    before, shift = shifts or (bias, bias[None])
+    return weight, bias, before, shift.contiguous(), shift.shape[1] if len(shift) > 1 else 0
+
+
+def scale_bias_add(
+    h: Tensor,
+    scale: float,
+    bias: Tensor,
+    residual: Tensor | None,
+    residual_scale: float = 1.0,
+    in_place: bool = True,
+) -> Tensor:
+    """scale * (h + bias) + residual_scale * residual.
 
     Args:
         h: (B, C, H, W) that `supports` accepts.
         scale: a factor.
         bias: (C,).
         residual: (B, C, H, W).
+        residual_scale: its factor.
+        in_place: whether the result takes h's place.
     """
     from triton import cdiv
 
@@ -103,11 +169,13 @@ def scale_bias_add(h: Tensor, scale: float, bias: Tensor, residual: Tensor | Non
     batch, channels, height, width = h.shape
     size = channels * height * width
     added = h if residual is None else residual.contiguous(memory_format=torch.channels_last)
+    y = h if in_place else torch.empty_like(h)
     with torch.cuda.device_of(h):
         kernels.scale_bias_add[cdiv(size, _BLOCK), batch](
-            h, bias, added, scale, size, channels, ADDED=residual is not None, BLOCK=_BLOCK, num_warps=_WARPS
-        )
-    return h
+            h, y, bias, added, scale, residual_scale, size, channels,
+            ADDED=residual is not None, BLOCK=_BLOCK, num_warps=_WARPS,
+        )  # fmt: skip
+    return y
 
 
 def fir_down(x: Tensor, stride: int, padding: int) -> Tensor:

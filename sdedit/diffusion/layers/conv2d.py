@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.diffusion.kernels import triton_ops, winograd
+from sdedit.diffusion.kernels import triton_autograd, triton_ops, winograd
 
 
 class _Packed(NamedTuple):
@@ -53,6 +53,8 @@ class Conv2d(nn.Conv2d):
         assert self.bias is not None
         if shift is None and triton_ops.supports(x):
             return triton_ops.scale_bias_add(self.without_bias(x), scale, self.bias, residual)
+        if shift is None and scale == 1 and triton_autograd.supports(x):
+            return triton_autograd.residual_sum(self.without_bias(x), self.bias.float(), residual, 1.0)
         bias = self.bias if scale == 1 else self.bias * scale
         if shift is not None and len(shift) == 1:
             # One shift for the whole batch is a bias, and costs nothing.
@@ -61,7 +63,7 @@ class Conv2d(nn.Conv2d):
             h = self._convolve_packed(x, scale, bias, residual)
         else:
             weight = self.weight if scale == 1 else self.weight * scale
-            h = F.conv2d(x, weight, bias, self.stride, self.padding)
+            h = F.conv2d(x, weight, bias.to(weight.dtype), self.stride, self.padding)
             h = h if residual is None else h.add_(residual)
         # Of the same type, since adding float32 to bfloat16 takes torch twenty times as long.
         return h if shift is None else h.add_(shift[:, :, None, None].to(h.dtype))

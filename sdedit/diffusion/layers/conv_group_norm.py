@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from torch import Tensor
 
-from sdedit.diffusion.kernels import triton_ops
+from sdedit.diffusion.kernels import triton_autograd, triton_ops
 from sdedit.diffusion.layers.conv2d import Conv2d
 from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 
@@ -25,4 +25,7 @@ def conv_group_norm(conv: Conv2d, norm: GroupNormSiLU, x: Tensor, shift: Tensor)
         # Fused: the kernel reads the feature map anyway.
         assert conv.bias is not None
         return norm.by_triton(conv.without_bias(x), (conv.bias, shift))
+    if triton_autograd.supports(x):
+        assert conv.bias is not None
+        return norm.by_triton_with_gradients(conv.without_bias(x), (conv.bias.float(), shift.float()))[0]
     return norm(conv(x, shift=shift))

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from sdedit.diffusion.kernels import triton_ops
+from sdedit.diffusion.kernels import triton_autograd, triton_ops
 from sdedit.diffusion.layers.conv2d import Conv2d
 
 
@@ -26,8 +26,10 @@ class FIRDown(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if triton_ops.supports(x):
             return triton_ops.fir_down(x, self.stride, self.padding)
+        if triton_autograd.supports(x):
+            return triton_autograd.fir_down(x, self.stride, self.padding)
         channels = x.shape[1]
-        kernel = self.kernel.expand(channels, -1, -1, -1)
+        kernel = self.kernel.to(x.dtype).expand(channels, -1, -1, -1)
         return F.conv2d(x, kernel, stride=self.stride, padding=self.padding, groups=channels)
 
 
@@ -41,6 +43,8 @@ class FIRUp(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         if triton_ops.supports(x):
             return triton_ops.fir_up(x)
+        if triton_autograd.supports(x):
+            return triton_autograd.fir_up(x)
         x = F.interpolate(x, scale_factor=2.0, mode="bilinear", align_corners=False)
         for edge in (x[..., 0, :], x[..., -1, :], x[..., 0], x[..., -1]):
             edge.mul_(0.75)

@@ -12,6 +12,7 @@ from sdedit.diffusion.layers.conv2d import Conv2d
 from sdedit.diffusion.layers.conv_group_norm import conv_group_norm
 from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import FIRDown
+from sdedit.diffusion.layers.residual_sum import residual_sum
 
 Norm = Callable[..., GroupNormSiLU]  # of (channels, silu=True): GroupNormSiLU, or with other groups and eps
 
@@ -55,15 +56,14 @@ class ResidualBlock(nn.Module):
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, x: Tensor, embedding: Tensor) -> Tensor:
-        h = self.norm0(x)
+        h, x = self.norm0.beside(x)
         if self.resample is not None:
             h, x = self.resample(h), self.resample(x)
         if self.scale_shift:
             h = self.norm1.modulated(self.conv0(h), *self.project(embedding).chunk(2, dim=1))
         else:
             h = conv_group_norm(self.conv0, self.norm1, h, self.project(embedding))
-        residual = x * self.scale if self.shortcut is None else self.shortcut(x, self.scale)
-        return self.conv1(h, self.scale, residual=residual)
+        return residual_sum(self.conv1, h, x, self.scale, self.shortcut)
 
 
 class Attention(nn.Module):
@@ -80,11 +80,12 @@ class Attention(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         batch, channels, height, width = x.shape
         # (B, 3C, H, W) -> three of (B, heads, HW, C / heads)
-        qkv = self.qkv(self.norm(x)).flatten(2).transpose(1, 2)
+        h, x = self.norm.beside(x)
+        qkv = self.qkv(h).flatten(2).transpose(1, 2)
         q, k, v = (part.unflatten(2, (self.heads, -1)).transpose(1, 2) for part in qkv.chunk(3, dim=-1))
         h = F.scaled_dot_product_attention(q, k, v)
         h = h.transpose(1, 2).flatten(2).transpose(1, 2).reshape(batch, channels, height, width)
-        return self.out(h, self.scale, residual=x * self.scale)
+        return residual_sum(self.out, h, x, self.scale)
 
 
 class InputSkip(nn.Module):
@@ -110,7 +111,7 @@ class InputResidual(nn.Module):
         self.scale = math.sqrt(0.5) if skip_rescale else 1.0
 
     def forward(self, h: Tensor, image: Tensor) -> tuple[Tensor, Tensor]:
-        h = self.conv(self.filter(image), self.scale, residual=h * self.scale)
+        h = residual_sum(self.conv, self.filter(image), h, self.scale)
         return h, h
 
 
