@@ -24,7 +24,7 @@ FLOORS = {
 }
 DEPTHS = {
     "io": 3,
-    "diffusion": 7,
+    "diffusion": 8,
     "checkpoints": 6,
     "pipelines": 4,
     "training": 4,

@@ -13,7 +13,7 @@ from click.core import ParameterSource
 from sdedit.cli.config_file import drop_overruled, read_config
 from sdedit.cli.types import Shard, Sigma
 from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, GRIDS, PRESETS, SamplingChoice
-from sdedit.jobs.options import MOST_SEED, AnimationOptions, LayerOptions, ModelOptions, PaintOptions
+from sdedit.jobs.options import FORMATS, MOST_SEED, AnimationOptions, LayerOptions, ModelOptions, PaintOptions
 
 Command = Callable[..., Any]
 
@@ -118,6 +118,21 @@ def folder_options(command: Command) -> Command:
             help="Of a folder, take only names that fit, such as '*.png' or 'night/*'; may be repeated.",
         ),
         click.option("--exclude", metavar="PATTERN", multiple=True, help="Of a folder, leave out names that fit."),
+        click.option(
+            "--format",
+            "file_format",
+            type=click.Choice(FORMATS),
+            default=FORMATS[0],
+            show_default=True,
+            help="Of the images of a folder; each carries its recipe. A single image has the format of its name.",
+        ),
+        click.option(
+            "--jpeg-quality",
+            type=click.IntRange(1, 100),
+            default=95,
+            show_default=True,
+            help="Of JPEG files, and of WebP files with losses.",
+        ),
         click.option(
             "--overwrite", is_flag=True, help="Replace output that exists; in a folder, make everything again."
         ),

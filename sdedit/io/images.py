@@ -15,7 +15,7 @@ from sdedit.io.png import open_mended
 
 MOST_PAINTED_PIXELS = 1 << 24
 MOST_SLIM = 16  # times the shorter side, for the longer: beyond it the shorter, enlarged, makes the whole enormous
-_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF")
+_FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", *(["AVIF"] if find_spec("PIL.AvifImagePlugin") else []))
 _MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than an image
 
 Converted = TypeVar("Converted")

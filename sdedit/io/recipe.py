@@ -100,7 +100,8 @@ class Recipe:
     def to_dict(self) -> dict[str, Any]:
         """The fields as JSON has them."""
         facts = asdict(self)
-        return {**facts, **(facts.pop("layers") or {})}
+        layers = facts.pop("layers") or {}
+        return {**facts, **layers}
 
     @classmethod
     def from_dict(cls, values: dict[str, Any]) -> Recipe:
@@ -117,11 +118,14 @@ class Recipe:
         return from_table(cls, {**plain, "layers": layers}, strict=False)
 
 
-def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe | None, **metadata: Any) -> None:
+def save_image(
+    image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe | None, quality: int = 95, **metadata: Any
+) -> None:
     """Write an image in the format of a file name's suffix; PNG, JPEG and WebP files carry the recipe, if one is given.
 
-    `metadata` are what Pillow's `save` takes: icc_profile, exif, and for PNG `texts` by their keys, and `deep`,
-    the channels (H, W, 3 or 4) uint16 of an image whose bits are more than Pillow's modes have.
+    `quality` is that of JPEG and of WebP with losses, from 1 to 100. `metadata` are what Pillow's `save` takes:
+    icc_profile, exif, and for PNG `texts` by their keys, and `deep`, the channels (H, W, 3 or 4) uint16 of an image
+    whose bits are more than Pillow's modes have.
     """
     file_format = Image.registered_extensions()[suffix]
     told = None if recipe is None else json.dumps(recipe.to_dict())
@@ -140,7 +144,7 @@ def save_image(image: Image.Image, file: BinaryIO, suffix: str, recipe: Recipe |
         return
     if file_format in _WITH_EXIF and told is not None:
         metadata["exif"] = with_history(metadata.get("exif"), told, file_format)
-    image.save(file, format=file_format, **{"quality": 95, **metadata})
+    image.save(file, format=file_format, **{"quality": quality, **metadata})
 
 
 def read_recipe(path: Path) -> dict[str, Any] | None:

@@ -14,8 +14,9 @@ import numpy as np
 from PIL import Image
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PIPE, is_file, is_folder, open_input
-from sdedit.io.images import open_image
+from sdedit.io.deep import to_8_bits
+from sdedit.io.files import JPEG_SUFFIXES, PIPE, exists, is_file, is_folder, open_input
+from sdedit.io.images import decode
 from sdedit.io.recipe import LayerRecipe
 from sdedit.io.source_image import SourceImage, open_layer, open_source
 from sdedit.jobs.guides import Guide, read_guide
@@ -127,7 +128,7 @@ class Layers:
     def __init__(self, options: LayerOptions) -> None:
         """Raises SdeditError if a file or folder of layers is not there."""
         for place in (options.layer, options.mask):
-            if place not in (None, PIPE) and not Path(place).exists():  # type: ignore[arg-type]
+            if place not in (None, PIPE, ALPHA) and not exists(Path(place)):  # type: ignore[arg-type]
                 raise SdeditError(f"there is no file or folder {place}")
         self.options = options
         self._names: dict[str, dict[str, list[str]]] = {}

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 MOST_VARIANTS = 10_000
 MOST_PASSES = 12
+FORMATS = ("png", "jpg", "webp")  # that carry the recipe, by which a folder is resumed
 ALPHA = "alpha"  # as a mask: the image's own transparency; a file of that name is ./alpha
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
 DEFAULT_T0 = {"paint": 0.5, "edit": 0.45, "composite": 0.35}
@@ -131,6 +132,8 @@ class PaintOptions:
         passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
         background: colour under the transparent parts of a guide.
         batch: most guides that go through the network at once; None is 8 for a folder and 1 for a single guide.
+        file_format: of the images of a folder, one of FORMATS; a single image has that of its name.
+        jpeg_quality: of JPEG files and of WebP files with losses, from 1 to 100.
         layers: what is laid over each guide; None for painting the guides themselves.
         include, exclude: patterns of the names of guides in folders (see `sdedit.jobs.batch.listing`).
         skip_existing: leave every image alone that is there, whatever its recipe.
@@ -151,6 +154,8 @@ class PaintOptions:
     passes: int | None = None
     background: str = "white"
     batch: int | None = None
+    file_format: str = FORMATS[0]
+    jpeg_quality: int = 95
     layers: LayerOptions | None = None
     include: tuple[str, ...] = ()
     exclude: tuple[str, ...] = ()
@@ -193,6 +198,12 @@ class PaintOptions:
             self.sampling.check()
         except ValueError as error:
             raise SdeditError(str(error)) from error
+        if self.file_format not in FORMATS:
+            raise SdeditError(
+                f"the format of a folder's images is one of {', '.join(FORMATS)}, not {self.file_format!r}"
+            )
+        if not 1 <= self.jpeg_quality <= 100:
+            raise SdeditError(f"the quality of JPEG files lies in [1, 100], not {self.jpeg_quality}")
         if self.seed is not None and not 0 <= self.seed <= MOST_SEED:
             raise SdeditError(f"seed must lie in [0, {MOST_SEED}], not {self.seed}")
         if self.shard is not None and not 0 <= self.shard[0] <= self.shard[1] > 0:

@@ -83,6 +83,8 @@ def paint_files(
     passes: int | None = None,
     background: str = "white",
     batch: int | None = None,
+    file_format: str = "png",
+    jpeg_quality: int = 95,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
     overwrite: bool = False,
@@ -111,6 +113,8 @@ def paint_files(
         repeats, size, passes: as in `sdedit.paint`.
         background: colour under the transparent parts of a guide, as Pillow names it.
         batch: most guides that go through the network at once; None is 8.
+        file_format: of the images, "png", "jpg" or "webp"; each carries its recipe.
+        jpeg_quality: of JPEG files and of WebP files with losses, from 1 to 100.
         include, exclude: patterns of names, such as "*.png" or "night/*".
         overwrite: paint every image again.
         skip_existing: leave every image alone that is there, whatever its recipe.
@@ -149,6 +153,8 @@ def paint_files(
         passes=passes,
         background=background,
         batch=batch,
+        file_format=file_format,
+        jpeg_quality=jpeg_quality,
         include=tuple(include),
         exclude=tuple(exclude),
         overwrite=overwrite,

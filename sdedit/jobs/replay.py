@@ -9,7 +9,7 @@ from pathlib import Path
 from sdedit.diffusion.samplers import SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import exists, is_file
-from sdedit.io.recipe import Recipe, read_recipe
+from sdedit.io.recipe import CARRIERS, Recipe, read_recipe
 from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.engine import load_engine
 from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger

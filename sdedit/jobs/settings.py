@@ -38,6 +38,7 @@ class Resolved:
     raw_weights: bool
     model_source: str
     any_precision: bool  # none was asked for
+    jpeg_quality: int
     no_recipe: bool = False  # in the files
 
     def recipe(self, model: ScoreModel, size: tuple[int, int], seed: int, **facts: Any) -> Recipe:
@@ -82,6 +83,9 @@ class Resolved:
             told = {name: getattr(self.layers, name) for name in _COMPARED_LAYERS}
             wanted |= {**told, "at": None if self.layers.at is None else list(self.layers.at)}
             names = (*names, *_COMPARED_LAYERS)
+            if self.layers.mask_is_alpha != _mask_is_alpha(recipe):  # of files the checksums are compared
+                names = (*names, "mask")
+                wanted["mask"] = ALPHA if self.layers.mask_is_alpha else "a file or none"
         return {name: (there.get(name), wanted[name]) for name in names if there.get(name) != wanted[name]}
 
 
@@ -123,6 +127,7 @@ def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
         raw_weights=options.model.raw_weights,
         model_source=model.name if options.model.loaded is not None else options.model.source,
         any_precision=options.model.precision == "auto",
+        jpeg_quality=options.jpeg_quality,
         no_recipe=options.no_recipe,
     )
 

@@ -109,7 +109,7 @@ def _in_folder(photos: Path, folder: Path, console: Console) -> Iterator[tuple[s
     listing = list_guides([photos], [], folder)
     if listing.left_out:
         console.log(told_left_out(listing.left_out))
-    for source in listing.sources:
+    for source in listing.guides:
         yield source.path, source.target, partial(open_input, source.path)
 
 

@@ -85,7 +85,9 @@ def watch_folder(
     options.check()
 
     def listed() -> Listing:
-        return list_guides(inputs, lines, output, options.variants, options.include, options.exclude)
+        return list_guides(
+            inputs, lines, output, options.variants, options.include, options.exclude, f".{options.file_format}"
+        )
 
     listing = listed()
     ledger = prepare_folder(output)

@@ -134,23 +134,43 @@ def calibration_of(model: ScoreModel) -> Calibration:
         raise SdeditError(f"the model {model.name} has a calibration that cannot be used: {error}") from error
 
 
-def suggest_t0(model: ScoreModel, guide: Tensor | Image.Image, low: float = LOW, high: float = HIGH) -> Suggestion:
+def suggest_t0(model: ScoreModel, guide: Tensor | Image.Image, low: float = LOW, high: float = HIGH) -> float:
+    """A start time for a guide: the one that `find_t0` finds, within bounds.
+
+    Args:
+        model: with a calibration in its card.
+        guide: an image of any mode, brought to the native size; or (3, H, W) in [0, 1] at the size it is painted at.
+        low: the suggestion is at least this, and at most `high`.
+        high: also the suggestion for a guide that never gets into range.
+
+    Returns:
+        t0, in [low, high].
+
+    Raises:
+        SdeditError: if the model has no calibration.
+    """
+    if isinstance(guide, Image.Image):
+        image = as_rgb(guide, "the guide")
+        guide = to_tensor(fit_guide(image, working_size(image.size, model.native_size)))
+    found = find_t0(model, guide)
+    return min(max(high if found is None else found, low), high)
+
+
+def find_t0(model: ScoreModel, guide: Tensor) -> float | None:
     """The smallest t0 at which the guide's log error is within a standard deviation of the photographs' mean.
 
     Args:
         model: with a calibration in its card.
-        guide: (3, H, W) in [0, 1] at the size it is painted at; or an image of any mode, brought to the native size.
-        low: the suggestion is at least this, and at most `high`.
-        high: also the suggestion for a guide that never gets into range.
+        guide: (3, H, W) in [0, 1] at the size it is painted at.
+
+    Returns:
+        t0, or None if the guide never gets into their range.
 
     Raises:
         SdeditError: if the model has no calibration.
         ValueError: if the guide is of another shape or has other values.
     """
     known = calibration_of(model)
-    if isinstance(guide, Image.Image):
-        image = as_rgb(guide, "the guide")
-        guide = to_tensor(fit_guide(image, working_size(image.size, model.native_size)))
     if guide.dim() != 3 or guide.shape[0] != 3:
         raise ValueError(f"a guide tensor is (3, H, W) at its final size, not {tuple(guide.shape)}")
     check_values(guide, "a guide tensor")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -76,3 +77,49 @@ def test_flops_are_those_of_the_convolutions(sdedit: Command, published_layout: 
 def test_bad_requests(sdedit: Command, tiny_checkpoint: Path, arguments: list[str], words: list[str]) -> None:
     options = [] if "--model" in arguments else ["--model", tiny_checkpoint]
     fails_in_one_sentence(sdedit("bench", *options, *arguments), *words)
+
+
+RECIPE = """
+[network]
+stem_channels = 32
+channels = [32, 32]
+blocks = [1, 1]
+{options}
+[[batches]]
+side = 16
+batch = 4
+data = ["large"]
+"""
+
+
+@pytest.mark.parametrize("options", ["", 'input_pyramid = "skip"\noutput_pyramid = "skip"\n'])
+def test_training_beside_a_plain_loop(sdedit: Command, tmp_path: Path, options: str) -> None:
+    (tmp_path / "recipe.toml").write_text(RECIPE.format(options=options) + "[budget]\nminutes = 1\n")
+    words = ("bench", "--train", "--config", "recipe.toml", "--repeats", "2", "--device", "cpu", "--json")
+    result = sdedit(*words, "--batch", "3")
+    assert result.returncode == 0, result.stderr
+    own, plain = (json.loads(line) for line in result.stdout.splitlines())
+    assert (own["contestant"], own["size"], own["batch"]) == ("sdedit", 16, 3)
+    assert plain["contestant"] == "diffusers, plain loop"
+    for row in (own, plain):
+        assert row["pictures/s"] == pytest.approx(3 / row["s/batch"], rel=0.02)
+        assert row["TFLOP/s"] == pytest.approx(row["GFLOP/picture"] * 3 / row["s/batch"] / 1000, rel=0.02)
+        assert 0 < row["share of peak"] < 1.5
+        assert row["memory MB"] > 50
+    if options:  # then it is the same network
+        assert plain["GFLOP/picture"] == pytest.approx(own["GFLOP/picture"], rel=0.05)
+
+
+def test_training_of_a_model_is_timed_without_diffusers(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "diffusers.py").write_text("raise ImportError")
+    environment = {"PYTHONPATH": f"{tmp_path}:{os.environ.get('PYTHONPATH', '')}"}
+    words = ("bench", "--train", "--model", tiny_checkpoint, "--repeats", "1", "--device", "cpu", "--json")
+    result = sdedit(*words, "--batch", "2", env=environment)
+    assert result.returncode == 0, result.stderr
+    assert json.loads(result.stdout)["size"] == 16
+    assert "no plain loop" in result.stderr.decode()
+
+
+def test_a_recipe_is_of_training(sdedit: Command, tmp_path: Path) -> None:
+    assert b"--train" in sdedit("bench", "--config", "recipe.toml").stderr
+    fails_in_one_sentence(sdedit("bench", "--train", "--config", "missing.toml"), "missing.toml")

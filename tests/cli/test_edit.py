@@ -134,7 +134,7 @@ def test_composite_with_variants_and_a_film(installed: Command, quick: list[str]
         (["edit", "photo.png", "--strokes", "strokes.png", "--mask", "black.png"], ["black everywhere"]),
         (["edit", "photo.png", "--strokes", "photo.png"], ["do not differ", "photo.png"]),
         (["edit", "photo.png", "--strokes", "small.png"], ["own size"]),
-        (["edit", "photo.png", "--strokes", "nothing.png"], ["no file nothing.png"]),
+        (["edit", "photo.png", "--strokes", "nothing.png"], ["no file or folder nothing.png"]),
         (["edit", "photo.png", "--strokes", "text.png"], ["text.png is not a PNG"]),
         (["edit", "-", "--strokes", "-"], ["standard input"]),
         (["edit", "photo.png", "--strokes", "strokes.png", "--invert-mask"], ["--mask"]),

@@ -90,9 +90,9 @@ def test_values_that_were_meant(sdedit: Command, guide: Path, tiny_checkpoint: P
     for words, said in (
         (["paint", guide, "--size", 0], "at least 8; not 0"),
         (["sweep", guide, "--size", 4], "at least 8"),
-        (["paint", guide, "--t0", 400], "Did you mean 0.4?"),
-        (["paint", guide, "--t0", 40], "Did you mean 0.4?"),
-        (["edit", guide, "--strokes", guide, "--t0", 450], "Did you mean 0.45?"),
+        (["paint", guide, "--t0", 400], "did you mean 0.4?"),
+        (["paint", guide, "--t0", 40], "did you mean 0.4?"),
+        (["edit", guide, "--strokes", guide, "--t0", 450], "did you mean 0.45?"),
     ):
         fails_in_one_sentence(sdedit(*words), said)
     with pytest.raises(SdeditError, match="size must be at least 8"):

@@ -205,7 +205,9 @@ def test_working_size(guide: tuple[int, int], size: int | tuple[int, int], expec
     assert working_size(guide, size) == expected
 
 
-@pytest.mark.parametrize(("guide", "size"), [((1, 100_000), 128), ((9, 9), 4), ((9, 9), (128, 7)), ((9, 9), 5000)])
+@pytest.mark.parametrize(
+    ("guide", "size"), [((1, 100_000), (2, 200_000)), ((9, 9), 4), ((9, 9), (128, 7)), ((9, 9), 5000)]
+)
 def test_sizes_that_cannot_be_painted(guide: tuple[int, int], size: int | tuple[int, int]) -> None:
     with pytest.raises(ValueError, match="cannot paint"):
         working_size(guide, size)

@@ -115,7 +115,7 @@ def test_saved_options_paint_the_same(asked: list[PaintOptions]) -> None:
     ("content", "words"),
     [
         ("stepz = 4", ["stepz", "steps"]), ("steps = 'x'", ["--steps"]), ("overwrite = 1", ["overwrite", "true"]),
-        ("t0 = true", ["t0"]), ("t0 = [0.5]", ["t0"]), ("t0 = ", ["not TOML"]), ("[paint]\nt0 = 0.5", ["paint"]),
+        ("t0 = true", ["t0"]), ("t0 = [0.5]", ["t0"]), ("t0 = ", ["not a TOML file"]), ("[paint]\nt0 = 0.5", ["paint"]),
         ("config = 'a'", ["config"]), (None, ["a.toml"]),
     ],
 )  # fmt: skip

@@ -170,13 +170,13 @@ class Engine:
             image, metadata = guide.finish(painted, suffix)
 
         def save(file: BinaryIO) -> None:
-            save_image(image, file, suffix, None if self.settings.no_recipe else recipe, **metadata)
+            recorded = None if self.settings.no_recipe else recipe
+            save_image(image, file, suffix, recorded, self.settings.jpeg_quality, **metadata)
 
         if task.output is None:
             data = io.BytesIO()
             save(data)
-            sys.stdout.buffer.write(data.getvalue())
-            sys.stdout.buffer.flush()
+            write_stdout(data.getvalue())
         else:
             try:
                 task.output.parent.mkdir(parents=True, exist_ok=True)
@@ -214,38 +214,6 @@ def load_engine(options: PaintOptions, console: Console, reader: Reader | None =
 def _padded(channels: Tensor, height: int, width: int) -> Tensor:
     """Channels (C, h, w) with their edges repeated to (C, height, width), as the algorithms do with one alone."""
     return F.pad(channels[None], (0, width - channels.shape[2], 0, height - channels.shape[1]), mode="replicate")[0]
-
-
-def _write(
-    task: Task, guide: Guide, painted: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None
-) -> PaintedFile:
-    """Finish an image, write it and record it; runs beside the network."""
-    suffix = ".png" if task.output is None else task.output.suffix.lower()
-    image, metadata = painted, dict[str, Any]()
-    if guide.finish is not None:
-        image, metadata = guide.finish(painted, suffix)
-
-    def save(file: BinaryIO) -> None:
-        save_image(image, file, suffix, recipe, **metadata)
-
-    if task.output is None:
-        data = io.BytesIO()
-        save(data)
-        write_stdout(data.getvalue())
-    else:
-        try:
-            task.output.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(task.output, save)
-        except (SdeditError, OSError) as error:
-            cause = error.__cause__ if isinstance(error, SdeditError) else error
-            if ledger is None or (isinstance(cause, OSError) and cause.errno in _DISK_IS_FULL):
-                raise
-            result = PaintedFile.failure(task, str(error))
-            _record_failure(result, ledger)
-            return result
-        if ledger is not None:
-            ledger.add(task.path, task.output, recipe.to_dict(), round(seconds, 3), None)
-    return PaintedFile(task.path, str(task.output or "-"), "painted", recipe.to_dict(), round(seconds, 3))
 
 
 def _record_failure(result: PaintedFile, ledger: Ledger | None) -> None:

@@ -60,7 +60,9 @@ def paint_folder(
     rank = find_rank(os.environ, options.shard)
     if rank.index > 0 and options.shard is None:
         console = SILENT  # only rank 0 logs
-    listing = list_guides(inputs, lines, output, options.variants, options.include, options.exclude)
+    listing = list_guides(
+        inputs, lines, output, options.variants, options.include, options.exclude, f".{options.file_format}"
+    )
     from sdedit.jobs.edit import Reader
 
     reader = Reader(options.background, options.layers)
@@ -75,7 +77,7 @@ def paint_folder(
     from sdedit.jobs.batch.engine import load_engine
 
     device = rank.device(options.model.device)
-    engine = load_engine(replace(options, model=replace(options.model, device=device)), console)
+    engine = load_engine(replace(options, model=replace(options.model, device=device)), console, reader)
     yield from paint_listing(engine, listing, ledger, folder_seed, options, rank, console, tally)
 
 
@@ -102,7 +104,7 @@ def paint_listing(
     length = _even(len(listing), rank.count, _window_length(batch, options, settings))
     together = rank.count > 1 and options.shard is None
     with Progress(len(listing), engine.evaluations, ledger if together else None, console) as progress:
-        guides = counted(len(listing.sources), *_NOUNS[options.task])
+        guides = counted(len(listing.guides), *_NOUNS[options.task])
         console.log(
             f"{model.name}: {guides} to {listing.output}, t0 {settings.t0:.4g}, "
             f"sigma(t0) {settings.sigma:.4g}, {settings.sampling}, seed {folder_seed}, "

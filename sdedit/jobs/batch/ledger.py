@@ -18,7 +18,7 @@ from typing import Any
 from sdedit.errors import SdeditError
 from sdedit.io.files import is_folder, reason, write_atomically
 from sdedit.io.recipe import read_recipe
-from sdedit.jobs.options import draw_seed
+from sdedit.jobs.options import FORMATS, draw_seed
 
 try:
     import fcntl
@@ -127,7 +127,7 @@ def rebuild_ledger(folder: Path) -> int:
         elif seed is None:
             seed = line.get("seed")
     lines = []
-    for path in sorted(folder.rglob("*.png")):
+    for path in sorted(path for suffix in FORMATS for path in folder.rglob(f"*.{suffix}")):
         try:
             recipe = None if path.name.startswith(".") else read_recipe(path)
         except SdeditError:  # not one of ours

@@ -96,6 +96,7 @@ def list_guides(
     variants: int = 1,
     include: Sequence[str] = (),
     exclude: Sequence[str] = (),
+    suffix: str = ".png",
 ) -> Listing:
     """The guides of a job.
 
@@ -107,6 +108,7 @@ def list_guides(
         include: patterns of names that are guides in folders; empty for the suffixes of pictures.
         exclude: patterns of names that are not. A pattern with "/" is matched with the relative path, another one with
             each part of it.
+        suffix: what the names of the images end in.
 
     Raises:
         SdeditError: if there are no guides, or two guides would become one file, or a picture would replace a guide.
@@ -125,7 +127,7 @@ def list_guides(
     if not found and not unreadable:
         named = str(inputs[0]) if inputs else "the list"
         raise SdeditError(f"there are no pictures in {named}; name a folder with pictures, or their files")
-    sources = name_targets(found)
+    sources = name_targets(found, suffix)
     _refuse_guides_as_images(sources, output, variants)
     return Listing(sources, output, variants, unreadable, left_out)
 
@@ -221,18 +223,18 @@ def kept_path(line: str) -> str:
     return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
 
 
-def name_targets(found: dict[str, str]) -> list[GuideFile]:
+def name_targets(found: dict[str, str], suffix: str = ".png") -> list[GuideFile]:
     """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
     """
-    short = {path: posixpath.splitext(relative)[0] + ".png" for path, relative in found.items()}
+    short = {path: posixpath.splitext(relative)[0] + suffix for path, relative in found.items()}
     wanted = Counter(target.casefold() for target in short.values())
     sources: dict[str, GuideFile] = {}
     for path, relative in found.items():
         target = short[path]
         if wanted[target.casefold()] > 1 and relative != target:
-            target = relative + ".png"
+            target = relative + suffix
         source = GuideFile(path, relative, target)
         other = sources.setdefault(target, source)
         if other is not source:

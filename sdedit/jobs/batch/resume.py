@@ -9,7 +9,7 @@ from typing import Any
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.files import exists, is_empty, is_folder
-from sdedit.io.recipe import is_whole_png, read_recipe
+from sdedit.io.recipe import is_whole, read_recipe
 from sdedit.jobs.edit import Layers
 from sdedit.jobs.options import PaintOptions
 from sdedit.jobs.settings import Resolved
@@ -39,7 +39,7 @@ class Resume:
             result, recipe = self._judge(task)
             if result is not None or recipe is None or output is None:
                 return result
-            done = is_whole_png(output) and self._same_files(task, output, recipe)
+            done = is_whole(output) and self._same_files(task, output, recipe)
         except (SdeditError, OSError) as error:
             return PaintedFile.failure(task, f"cannot write {task.output}: {error}")
         return PaintedFile(task.path, str(output), "skipped", recipe) if done else None
@@ -64,7 +64,7 @@ class Resume:
         if recipe is None:
             if is_empty(output):
                 return None, None
-            error = f"{output} is there and was not painted by sdedit; add --overwrite to replace it"
+            error = f"{output} is there and carries no recipe of sdedit; add --overwrite to replace it"
             return PaintedFile.failure(task, error), None
         different = self._differences(recipe, task)
         if not different:

@@ -31,7 +31,7 @@ def tree(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def pairs(*inputs: str, lines: tuple[str, ...] = (), **options: object) -> list[tuple[str, str]]:
     listing = list_guides(inputs, lines, Path("out"), **options)  # type: ignore[arg-type]
-    return [(Path(source.path).as_posix(), source.target) for source in listing.sources]
+    return [(Path(source.path).as_posix(), source.target) for source in listing.guides]
 
 
 def test_a_folder_keeps_its_tree_and_leaves_out_what_is_no_guide(tree: Path) -> None:
@@ -44,7 +44,7 @@ def test_a_folder_keeps_its_tree_and_leaves_out_what_is_no_guide(tree: Path) -> 
 
 def test_output_inside_the_folder_is_not_painted_again(tree: Path) -> None:
     listing = list_guides(["g"], [], Path("g/night"))
-    assert [source.relative for source in listing.sources] == ["a.jpg", "b.png"]
+    assert [source.relative for source in listing.guides] == ["a.jpg", "b.png"]
 
 
 def test_include_and_exclude(tree: Path) -> None:

@@ -173,5 +173,5 @@ def test_a_rank_with_failures_waits_for_the_others() -> None:
     other = Share(Rank(1, 2), "list", print)
     other._store = store  # type: ignore[assignment]
     assert other.finish(failed=False, counts={"painted": 4, "failed": 0}) is None
-    waiting.join(timeout=10)
+    waiting.join(timeout=60)
     assert totals == [{"painted": 7, "failed": 1}]  # rank 0 tells of the whole job
