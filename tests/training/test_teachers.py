@@ -151,7 +151,7 @@ def test_the_network_goes_away_from_the_weak_model(
     assert training["start"]["pictures"] >= 3000
     assert training["guidance"]["weight"] == 2
     assert "guidance" not in plain.card["training"]
-    told = sdedit("models", "info", "guided/model.safetensors").stdout.decode()
+    told = sdedit("info", "guided/model.safetensors").stdout.decode()
     assert f"start (name strong, sha256 {strong.checksum}" in told
 
 

@@ -287,7 +287,7 @@ def test_a_state_that_carries_code_is_not_run(sdedit: Command, recipe: Path, pho
         (("batch = 8", "zoom = 1.5"), ["zoom", "(0, 1]"]),
         (("batch = 8", "data = [3]"), ["data", "names"]),
         (("[[batches]]\nside = 8", "[batches]\nside = 8"), ["TOML"]),
-        (("[data]", "batches = 3\n[data]"), ["TOML"]),
+        (("[data]", "batches = 3\n[data]"), ["batches"]),
         (("ema = [0.1, 0.2]", "ema = 0.998"), ["ema", "0.289"]),
         (("ema = [0.1, 0.2]", "ema = [0.1, 0.1]"), ["ema", "twice"]),
         (("ema = [0.1, 0.2]", "ema = []"), ["ema", "number"]),
