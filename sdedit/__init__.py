@@ -16,7 +16,6 @@ Meng et al. 2021 (arXiv 2108.01073). One folder for each kind of data, the upper
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -79,6 +78,8 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # Imported on first use, so that `sdedit --help` does not wait for torch.
     if name == "__version__":
+        from importlib.metadata import version
+
         return version("sdedit")
     if name in _HOMES:
         return getattr(import_module(_HOMES[name]), name)
