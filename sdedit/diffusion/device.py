@@ -7,6 +7,8 @@ import importlib.util
 import os
 import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import torch
 from torch import nn
@@ -14,6 +16,7 @@ from torch import nn
 from sdedit.errors import SdeditError
 
 _PRECISIONS = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+_MOST_ALGORITHMS = 6  # that are tried for a convolution
 _M_TRIM_THRESHOLD, _M_TOP_PAD, _M_MMAP_THRESHOLD = -1, -2, -3
 
 
@@ -83,6 +86,18 @@ def find_dtype(device: torch.device, precision: str) -> torch.dtype:
 def precision_name(dtype: torch.dtype) -> str:
     """The name `find_dtype` knows a type by."""
     return next(name for name, known in _PRECISIONS.items() if known == dtype)
+
+
+@contextmanager
+def fastest_convolutions() -> Iterator[None]:
+    """Have cuDNN try several algorithms for each new convolution, which takes seconds, and keep the fastest."""
+    settings = torch.backends.cudnn
+    before = settings.benchmark, settings.benchmark_limit
+    settings.benchmark, settings.benchmark_limit = True, _MOST_ALGORITHMS
+    try:
+        yield
+    finally:
+        settings.benchmark, settings.benchmark_limit = before
 
 
 def compile_network(network: nn.Module) -> None:

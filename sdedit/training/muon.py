@@ -31,8 +31,8 @@ def orthogonalise(matrices: Tensor, dtype: torch.dtype) -> Tensor:
     """
     tall = matrices.shape[1] > matrices.shape[2]
     x = matrices.mT if tall else matrices  # the smaller of the two products of x with itself
-    norm = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True)
-    x = (x / norm.clamp(min=_EPS)).to(dtype)
+    norm = torch.linalg.vector_norm(matrices, dim=(1, 2), keepdim=True).clamp(min=_EPS)
+    x = x.to(dtype) / norm.to(dtype)
     for _ in range(_STEPS):
         gram = x @ x.mT
         polynomial = torch.baddbmm(gram, gram, gram, beta=_B, alpha=_C)
@@ -50,4 +50,5 @@ def muon_update(ahead: Tensor, values: Tensor, rate: Tensor, dtype: torch.dtype)
         dtype: of the orthogonalisation's arithmetic.
     """
     size = 0.2 * math.sqrt(max(values.shape[1:]))  # 0.2 is about the root mean square of AdamW's steps
-    values.sub_(orthogonalise(ahead, dtype) * (rate * size))
+    # In float32: a CPU takes long for sums of two types, and a product in bfloat16 would be rounded once more.
+    values.addcmul_(orthogonalise(ahead, dtype).float(), rate, value=-size)

@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import torch
 from torch import nn
 
+from sdedit.diffusion.device import fastest_convolutions
 from sdedit.diffusion.preconditioning import EDMPreconditioning
 from sdedit.errors import SdeditError, is_out_of_memory
 from sdedit.training.batches import BatchKind
 from sdedit.training.optimiser import Optimiser
 from sdedit.training.processes import Processes
 from sdedit.training.teachers import Contrast, Guidance
-
-_MOST_ALGORITHMS = 6  # that are tried for a convolution
 
 
 class TrainingStep:
@@ -87,7 +85,7 @@ class TrainingStep:
         ]
         self.optimiser.plan(0, 0.0)
         try:
-            with _fastest_convolutions():
+            with fastest_convolutions():
                 for work in works:  # once as it is, so that all kernels are made and chosen
                     work()
             torch.cuda.synchronize(self._device)
@@ -98,7 +96,7 @@ class TrainingStep:
                 "a batch does not fit into the GPU's memory; make the recipe's batches smaller"
             ) from error
         try:
-            with _fastest_convolutions():
+            with fastest_convolutions():
                 self._graphs = _capture(works)
         except RuntimeError as error:
             reason = str(error).splitlines()[0]
@@ -118,17 +116,6 @@ class TrainingStep:
             loss = (self._preconditioning.loss_weight(sigma) * squared).mean()
             self.optimiser.parameters.differentiate(loss)
         self._losses += loss.detach()
-
-
-@contextmanager
-def _fastest_convolutions() -> Iterator[None]:
-    """Have cuDNN try several algorithms for each new convolution, which takes seconds, and keep the fastest."""
-    before = torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit
-    torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = True, _MOST_ALGORITHMS
-    try:
-        yield
-    finally:
-        torch.backends.cudnn.benchmark, torch.backends.cudnn.benchmark_limit = before
 
 
 def _capture(works: Sequence[Callable[[], None]]) -> list[torch.cuda.CUDAGraph]:
