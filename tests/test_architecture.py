@@ -18,9 +18,10 @@ FLOORS = {
     "training": 4,
     "evaluation": 4,
     "jobs": 5,
-    "cli": 6,
-    "__init__": 6,
-    "__main__": 7,
+    "studio": 6,
+    "cli": 7,
+    "__init__": 7,
+    "__main__": 8,
 }
 DEPTHS = {
     "io": 3,
@@ -30,9 +31,10 @@ DEPTHS = {
     "training": 4,
     "evaluation": 2,
     "jobs": 5,
-    "cli": 4,
+    "studio": 7,
+    "cli": 6,
 }
-MOST_ENTRIES = 9  # folders and files at the top, besides __init__.py and __main__.py
+MOST_ENTRIES = 10  # folders and files at the top, besides __init__.py and __main__.py
 
 Module = tuple[str, ...]  # path below the package, without .py; a folder's face ends in "__init__"
 Graph = Mapping[Module, set[Module]]

@@ -19,6 +19,7 @@ from sdedit.cli.rebuild import rebuild
 from sdedit.cli.replay import replay
 from sdedit.cli.streams import open_standard_streams, settle_stdout
 from sdedit.cli.strokes import strokes
+from sdedit.cli.studio import studio
 from sdedit.cli.sweep import sweep
 from sdedit.cli.threads import wait_without_spinning
 from sdedit.cli.train import train
@@ -43,6 +44,7 @@ for _command in (
     paint,
     edit,
     composite,
+    studio,
     sweep,
     evaluate,
     compare,

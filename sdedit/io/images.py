@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 from collections.abc import Callable
 from importlib.util import find_spec
 from typing import BinaryIO, TypeVar
@@ -63,6 +64,24 @@ def decode(file: BinaryIO, name: str, convert: Callable[[Image.Image], Converted
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files
         text = reason(error) if isinstance(error, OSError) else str(error)
         raise SdeditError(f"{name} is damaged or not a whole picture: {text}") from error
+
+
+def claimed_pixels(data: bytes) -> int:
+    """How many pixels an image file has by its header, which decides how much memory it takes; 0 if it has none.
+
+    A file that lies about it is refused when it is read.
+    """
+    file = io.BytesIO(data)
+    for opened in (lambda: Image.open(file, formats=_FORMATS), lambda: open_mended(file)):
+        try:
+            image = opened()
+        except Image.DecompressionBombError:
+            return _MOST_PIXELS + 1
+        except Exception:
+            continue
+        if image is not None:
+            return image.width * image.height
+    return 0
 
 
 def _loaded(file: BinaryIO, name: str) -> Image.Image:

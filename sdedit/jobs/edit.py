@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path, PurePath
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from PIL import Image
@@ -122,6 +122,51 @@ class LayeredImage:
             yield f"{self.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
 
 
+class Content(NamedTuple):
+    """An image file as read: its path, what messages call it, and its bytes."""
+
+    path: str
+    name: str
+    data: io.BytesIO
+
+    @property
+    def checksum(self) -> str:
+        return hashlib.sha256(self.data.getbuffer()).hexdigest()
+
+
+def open_layered(
+    image: Content, layer: Content, mask: Content | None, options: LayerOptions, output: Path | None
+) -> LayeredImage:
+    """An image with what is laid over it, in the bytes of their files.
+
+    Args:
+        image: what is changed.
+        layer: strokes or a patch.
+        mask: where it may change, of a file of its own; None where there is none.
+        options: how they go together; its paths are not looked at.
+        output: the file to write, whose format has to hold the image; None for a PNG.
+
+    Raises:
+        SdeditError: if one is no whole image, or the output's format cannot hold the image.
+    """
+    source = open_source(image.data, image.name)
+    if not options.mask_is_alpha:
+        _check_format(output, source)
+    names = {"layer": Path(layer.path).name, "layer_checksum": layer.checksum}
+    opened = open_layer(layer.data, layer.name)
+    values = None
+    if mask is not None:
+        values = decode(mask.data, mask.name, mask_values)
+        names |= {"mask": Path(mask.path).name, "mask_checksum": mask.checksum}
+    elif options.mask_is_alpha:
+        names["mask"] = ALPHA
+        if options.task == "edit":
+            source, values = source.filled()
+    if values is not None and options.invert_mask:
+        values = 1 - values
+    return LayeredImage(image.path, image.checksum, source, opened, values, names, options, output)
+
+
 class Layers:
     """Finds and reads what is laid over each image of a job: one file for all, or a folder of them by name."""
 
@@ -149,26 +194,11 @@ class Layers:
         Raises:
             SdeditError: if a file is missing or no whole image, or the output's format cannot hold the image.
         """
-        layer_file, *mask_file = self.files(task)
-        if [task.path, layer_file, *mask_file].count(PIPE) > 1:
+        paths = [task.path, *self.files(task)]
+        if paths.count(PIPE) > 1:
             raise SdeditError("standard input can be one of the images only")
-        image_data, layer_data, *mask_data = map(_read, (task.path, layer_file, *mask_file))
-        source = open_source(*image_data)
-        if not self.options.mask_is_alpha:
-            _check_format(task.output, source)
-        layer = open_layer(*layer_data)
-        names = {"layer": Path(layer_file).name, "layer_checksum": _checksum(layer_data)}
-        mask = None
-        if mask_data:
-            mask = decode(*mask_data[0], mask_values)
-            mask = 1 - mask if self.options.invert_mask else mask
-            names |= {"mask": Path(mask_file[0]).name, "mask_checksum": _checksum(mask_data[0])}
-        elif self.options.mask_is_alpha:
-            names["mask"] = ALPHA
-            if self.options.task == "edit":
-                source, mask = source.filled()
-                mask = 1 - mask if self.options.invert_mask else mask
-        return LayeredImage(task.path, _checksum(image_data), source, layer, mask, names, self.options, task.output)
+        image, layer, *mask = map(_read, paths)
+        return open_layered(image, layer, mask[0] if mask else None, self.options, task.output)
 
     def _beside(self, place: str, task: Task) -> str:
         if place == PIPE or not is_folder(Path(place)):
@@ -219,13 +249,9 @@ class Reader:
         return self.layers.open(task).at(size)
 
 
-def _read(path: str) -> tuple[io.BytesIO, str]:
+def _read(path: str) -> Content:
     stream, name = open_input(path)
-    return io.BytesIO(stream.read()), name
-
-
-def _checksum(opened: tuple[io.BytesIO, str]) -> str:
-    return hashlib.sha256(opened[0].getbuffer()).hexdigest()
+    return Content(path, name, io.BytesIO(stream.read()))
 
 
 def _check_format(output: Path | None, source: SourceImage) -> None:

@@ -17,7 +17,7 @@ from PIL import Image
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import read_stdin, reason
-from sdedit.io.images import fit_guide, open_image, working_size
+from sdedit.io.images import claimed_pixels, fit_guide, open_image, working_size
 from sdedit.io.recipe import LayerRecipe
 
 _LARGE = 32 << 20  # bytes of file and pixels of image, from which guides are read one at a time
@@ -73,9 +73,8 @@ def read_guide(path: str, background: str, size: int | tuple[int, int] | None = 
     try:
         large = path != "-" and os.stat(path).st_size > _LARGE  # noqa: PTH116
         data = read_stdin() if path == "-" else Path(path).read_bytes()
-        with _LARGE_TURN if large or _claims_many_pixels(data) else nullcontext():
-            image = open_image(io.BytesIO(data), name, background)
-            guide = Guide(image, path, hashlib.sha256(data).hexdigest())
+        with _LARGE_TURN if large or claimed_pixels(data) > _LARGE else nullcontext():
+            guide = open_guide(data, path, name, background)
             return guide if size is None else guide.at(size)
     except FileNotFoundError as error:
         raise SdeditError(f"there is no file {path}") from error
@@ -87,10 +86,17 @@ def read_guide(path: str, background: str, size: int | tuple[int, int] | None = 
         raise SdeditError(f"{name} does not fit into memory; shrink it first") from error
 
 
-def _claims_many_pixels(data: bytes) -> bool:
-    """By its header; a file that lies about it is refused when it is read."""
-    try:
-        with Image.open(io.BytesIO(data)) as image:
-            return image.width * image.height > _LARGE
-    except Exception:
-        return False
+def open_guide(data: bytes, path: str, name: str, background: str) -> Guide:
+    """The guide in the bytes of an image file.
+
+    Args:
+        data: the file's content.
+        path: of the file.
+        name: what messages call it.
+        background: colour under its transparent parts.
+
+    Raises:
+        SdeditError: if it is no whole image.
+    """
+    image = open_image(io.BytesIO(data), name, background)
+    return Guide(image, path, hashlib.sha256(data).hexdigest())

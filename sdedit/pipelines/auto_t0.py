@@ -134,7 +134,13 @@ def calibration_of(model: ScoreModel) -> Calibration:
         raise SdeditError(f"the model {model.name} has a calibration that cannot be used: {error}") from error
 
 
-def suggest_t0(model: ScoreModel, guide: Tensor | Image.Image, low: float = LOW, high: float = HIGH) -> float:
+def suggest_t0(
+    model: ScoreModel,
+    guide: Tensor | Image.Image,
+    low: float = LOW,
+    high: float = HIGH,
+    on_evaluation: Callable[[], object] = lambda: None,
+) -> float:
     """A start time for a guide: the one that `find_t0` finds, within bounds.
 
     Args:
@@ -142,6 +148,7 @@ def suggest_t0(model: ScoreModel, guide: Tensor | Image.Image, low: float = LOW,
         guide: an image of any mode, brought to the native size; or (3, H, W) in [0, 1] at the size it is painted at.
         low: the suggestion is at least this, and at most `high`.
         high: also the suggestion for a guide that never gets into range.
+        on_evaluation: called after each network evaluation.
 
     Returns:
         t0, in [low, high].
@@ -152,16 +159,17 @@ def suggest_t0(model: ScoreModel, guide: Tensor | Image.Image, low: float = LOW,
     if isinstance(guide, Image.Image):
         image = as_rgb(guide, "the guide")
         guide = to_tensor(fit_guide(image, working_size(image.size, model.native_size)))
-    found = find_t0(model, guide)
+    found = find_t0(model, guide, on_evaluation)
     return min(max(high if found is None else found, low), high)
 
 
-def find_t0(model: ScoreModel, guide: Tensor) -> float | None:
+def find_t0(model: ScoreModel, guide: Tensor, on_evaluation: Callable[[], object] = lambda: None) -> float | None:
     """The smallest t0 at which the guide's log error is within a standard deviation of the photographs' mean.
 
     Args:
         model: with a calibration in its card.
         guide: (3, H, W) in [0, 1] at the size it is painted at.
+        on_evaluation: called after each network evaluation.
 
     Returns:
         t0, or None if the guide never gets into their range.
@@ -176,7 +184,8 @@ def find_t0(model: ScoreModel, guide: Tensor) -> float | None:
     check_values(guide, "a guide tensor")
     multiple = model.size_multiple
     height, width = (side // multiple * multiple or multiple for side in guide.shape[-2:])
-    errors = denoising_errors(model, guide[None, :, :height, :width], known.sigmas)[:, 0].clamp(min=1e-12).log()
+    cut = guide[None, :, :height, :width]
+    errors = denoising_errors(model, cut, known.sigmas, on_evaluation)[:, 0].clamp(min=1e-12).log()
     distances = [
         abs(float(error) - mean) / std for error, mean, std in zip(errors, known.means, known.stds, strict=True)
     ]

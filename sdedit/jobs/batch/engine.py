@@ -35,7 +35,7 @@ from sdedit.jobs.tasks import PaintedFile, Task
 
 _WRITERS = 2
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next image would not fit either
-_NO_MEMORY = "there is not enough memory for this image; use a smaller --size"
+NO_MEMORY = "there is not enough memory for this image; use a smaller --size"
 
 
 class Engine:
@@ -82,9 +82,9 @@ class Engine:
                     _record_failure(result, ledger)
                     yield result
                 for batch in window.batches:
-                    for task, guide, painted, recipe, seconds in self._paint_batch(batch, console, on_step):
+                    for task, guide, painted, recipe, seconds in self.paint_batch(batch, console, on_step):
                         if painted is None:
-                            result = PaintedFile.failure(task, _NO_MEMORY)
+                            result = PaintedFile.failure(task, NO_MEMORY)
                             _record_failure(result, ledger)
                             yield result
                         else:
@@ -97,9 +97,15 @@ class Engine:
         finally:
             writers.shutdown(wait=True)  # what is painted is written, even if the rest is given up
 
-    def _paint_batch(
+    def paint_batch(
         self, batch: Batch, console: Console, on_step: Callable[[Step], object]
     ) -> Iterator[tuple[Task, Guide, Image.Image | None, Recipe, float]]:
+        """Take a batch through the network.
+
+        Returns:
+            For each image that is wanted its task, its guide, what was painted of it (None where it does not fit into
+            memory), its recipe, and its share of the seconds.
+        """
         multiple = self.model.size_multiple
         sizes = [guide.image.size for _, guide in batch.entries]
         height, width = (max(size[axis] for size in sizes) for axis in (1, 0))
@@ -160,11 +166,8 @@ class Engine:
             torch.cuda.empty_cache()
         return None
 
-    def _write(
-        self, task: Task, guide: Guide, painted: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None
-    ) -> PaintedFile:
-        """Finish an image, write it and record it; runs beside the network."""
-        suffix = ".png" if task.output is None else task.output.suffix.lower()
+    def finish(self, guide: Guide, painted: Image.Image, recipe: Recipe, suffix: str) -> Callable[[BinaryIO], None]:
+        """Make the image to write of what was painted; what is returned writes it to a file of a name's ending."""
         image, metadata = painted, dict[str, Any]()
         if guide.finish is not None:
             image, metadata = guide.finish(painted, suffix)
@@ -173,6 +176,13 @@ class Engine:
             recorded = None if self.settings.no_recipe else recipe
             save_image(image, file, suffix, recorded, self.settings.jpeg_quality, **metadata)
 
+        return save
+
+    def _write(
+        self, task: Task, guide: Guide, painted: Image.Image, recipe: Recipe, seconds: float, ledger: Ledger | None
+    ) -> PaintedFile:
+        """Finish an image, write it and record it; runs beside the network."""
+        save = self.finish(guide, painted, recipe, ".png" if task.output is None else task.output.suffix.lower())
         if task.output is None:
             data = io.BytesIO()
             save(data)
