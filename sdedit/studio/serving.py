@@ -15,7 +15,7 @@ import socket
 import sys
 import threading
 import webbrowser
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -28,6 +28,7 @@ from sdedit.studio.guard import SERVER, Guard, Names, is_loopback
 from sdedit.studio.limits import Limits
 
 if TYPE_CHECKING:
+    from sdedit.diffusion.score_model import ScoreModel
     from sdedit.studio.orders import Parsers
 
 DEFAULT_PORT = 7860
@@ -59,11 +60,7 @@ class StudioOptions:
 
 
 def serve(
-    options: StudioOptions,
-    parsers: Parsers,
-    console: Console,
-    announce: Callable[[Mapping[str, Any]], object],
-    load: Callable[[ModelOptions], Any] | None = None,
+    options: StudioOptions, parsers: Parsers, console: Console, announce: Callable[[Mapping[str, Any]], object]
 ) -> None:
     """Run a studio until it is interrupted.
 
@@ -73,30 +70,53 @@ def serve(
         console: says what is done.
         announce: is told the address as soon as requests are taken: "url", with the token where there is one, "host"
             and "port".
-        load: makes a model; None for the options' own way.
 
     Raises:
         SdeditError: if the address cannot be used, a model is not there, or a package is missing.
         KeyboardInterrupt: at Ctrl-C.
     """
-    try:
-        import uvicorn
+    with RunningStudio(options, parsers) as running:
+        announce({"url": running.url, "host": options.host, "port": running.port})
+        models = []
+        for wanted in options.models:
+            models.append(wanted.load(console.bars))
+            for note in models[-1].notes:
+                console.log(f"{models[-1].name}: {note}")
+        console.log("Ctrl-C ends it")
+        if options.open_browser:
+            _open(running.url, console)
+        running.paint_with(models)
 
-        from sdedit.studio.app import Studio
-    except ModuleNotFoundError as error:
-        raise SdeditError(
-            f"sdedit studio needs the package {error.name}, which is not installed; pip install 'sdedit[studio]'"
-        ) from error
-    from sdedit.studio.assets import read_assets
-    from sdedit.studio.models import NamedModel, warm_up
 
-    listener = listen(options.host, options.port)
-    port = listener.getsockname()[1]
-    token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(32))
-    studio = Studio(parsers, read_assets(), options.limits)
-    guard = Guard(studio.app(), Names.of(options.host, port, options.allowed), token)
-    server = uvicorn.Server(
-        uvicorn.Config(
+class RunningStudio:
+    """A studio whose server takes requests from the beginning to the end of a `with` block.
+
+    Attributes:
+        port: that it listens on.
+        url: of its page, with the token where there is one.
+        studio: what it has.
+    """
+
+    def __init__(self, options: StudioOptions, parsers: Parsers) -> None:
+        """Raises SdeditError as `serve`, but for models."""
+        try:
+            import uvicorn
+
+            from sdedit.studio.app import Studio
+        except ModuleNotFoundError as error:
+            raise SdeditError(
+                f"sdedit studio needs the package {error.name}, which is not installed; pip install 'sdedit[studio]'"
+            ) from error
+        from sdedit.studio.assets import read_assets
+
+        self._options = options
+        self._listener = listen(options.host, options.port)
+        self.port = self._listener.getsockname()[1]
+        token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(32))
+        self.url = f"http://{_shown_host(options.host)}:{self.port}/" + (f"?token={token}" if token else "")
+        self.studio = Studio(parsers, read_assets(), options.limits)
+        guard = Guard(self.studio.app(), Names.of(options.host, self.port, options.allowed), token)
+        config = uvicorn.Config(
             guard,
             http="h11",
             ws="none",
@@ -108,36 +128,38 @@ def serve(
             server_header=False,
             timeout_graceful_shutdown=_GRACE,
         )
-    )
+        self._server = uvicorn.Server(config)
+        self._thread = threading.Thread(target=self._run_server, name="sdedit-serve", daemon=True)
 
-    def run_server() -> None:
-        try:
-            server.run([listener])
-        finally:
-            studio.painter.stop()
+    def paint_with(self, models: Sequence[ScoreModel]) -> None:
+        """Paint what is asked for, in this thread, until `stop` is called in another; the models are the options'."""
+        from sdedit.studio.models import NamedModel, warm_up
 
-    thread = threading.Thread(target=run_server, name="sdedit-serve", daemon=True)
-    thread.start()
-    url = f"http://{_shown_host(options.host)}:{port}/" + (f"?token={token}" if token else "")
-    try:
-        announce({"url": url, "host": options.host, "port": port})
-        models = []
-        for wanted in options.models:
-            model = wanted.load(console.bars) if load is None else load(wanted)
-            for note in model.notes:
-                console.log(f"{model.name}: {note}")
+        for model in models:
             warm_up(model)
-            models.append(NamedModel(wanted, model))
-        studio.models.set_result(models)
-        console.log("ready; Ctrl-C ends it")
-        if options.open_browser:
-            _open(url, console)
-        studio.painter.run()
-    finally:
-        studio.stop()
-        server.should_exit = True
-        thread.join(_GRACE + 3)
-        listener.close()
+        named = [NamedModel(wanted, model) for wanted, model in zip(self._options.models, models, strict=True)]
+        self.studio.models.set_result(named)
+        self.studio.painter.run()
+
+    def stop(self) -> None:
+        """Let `paint_with` return."""
+        self.studio.stop()
+
+    def __enter__(self) -> RunningStudio:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.studio.stop()
+        self._server.should_exit = True
+        self._thread.join(_GRACE + 3)
+        self._listener.close()
+
+    def _run_server(self) -> None:
+        try:
+            self._server.run([self._listener])
+        finally:
+            self.studio.stop()
 
 
 def listen(host: str, port: int) -> socket.socket:
