@@ -6,7 +6,8 @@ import asyncio
 import io
 import secrets
 from collections.abc import Callable, Collection, Mapping
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any, TypeVar
 
@@ -97,7 +98,7 @@ class Studio:
     def stop(self) -> None:
         """End: who waits is told, and `painter.run` returns."""
         self.painter.stop()
-        if not self.models.done():
+        with suppress(InvalidStateError):
             self.models.set_exception(RefusedError("the studio has been stopped", 503))
         for executor in (self._decoder, self._encoder):
             executor.shutdown(wait=False, cancel_futures=True)

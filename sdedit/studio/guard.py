@@ -46,14 +46,14 @@ class Names:
         addresses: whether any address in numbers will do, with the server's port: a page elsewhere cannot be at one
             of them, as it can be at a name.
         port: the server's.
-        home: the host that "localhost" is sent on to, whose storage is another one in a browser; None to stay.
+        at_home: whether it is 127.0.0.1: "localhost" is sent on there, as a browser keeps the two's work apart.
     """
 
     hosts: frozenset[str]
     origins: frozenset[str]
     addresses: bool
     port: int
-    home: str | None = None
+    at_home: bool = False
 
     @classmethod
     def of(cls, host: str, port: int, allowed: Iterable[str] = ()) -> Names:
@@ -68,8 +68,7 @@ class Names:
             more = {name, f"{name}:{port}"}
             hosts |= more
             origins |= {f"{scheme}://{name}" for scheme in ("http", "https") for name in more}
-        home = f"127.0.0.1:{port}" if host in ("127.0.0.1", "localhost") else None
-        return cls(frozenset(hosts), frozenset(origins), wildcard, port, home)
+        return cls(frozenset(hosts), frozenset(origins), wildcard, port, host in ("127.0.0.1", "localhost"))
 
     def has(self, host: str) -> bool:
         return host.lower() in self.hosts or (self.addresses and self._is_address(host))
@@ -127,9 +126,9 @@ class Guard:
         at_home = scope["method"] in ("GET", "HEAD") and scope["path"] == "/"
         if (sentence := self._refusal(scope, headers, at_home)) is not None:
             await _answer(send_with_headers, 403, _error(sentence))
-        elif at_home and self._names.home and headers.get("host", "").lower().startswith("localhost"):
+        elif at_home and self._names.at_home and headers["host"].lower() == f"localhost:{self._names.port}":
             query = scope["query_string"].decode("latin-1")
-            place = f"http://{self._names.home}/" + (f"?{query}" if query else "")
+            place = f"http://127.0.0.1:{self._names.port}/" + (f"?{query}" if query else "")
             await _answer(send_with_headers, 307, b"", location=place)
         elif self._token is None or self._may_enter(headers):
             await self._app(scope, receive, send_with_headers)
