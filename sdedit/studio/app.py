@@ -85,7 +85,7 @@ class Studio:
                 Route("/api/pictures", self._keep_picture, methods=["POST"]),
                 Route("/api/pictures/{id}", self._picture_pixels),
                 Route("/api/pictures/{id}/file", self._picture_file),
-                Route("/{path:path}", self._asset),
+                *(Route(f"/{path}", self._asset) for path in self._assets),
             ],
             exception_handlers={
                 HTTPException: _http_error,
@@ -219,9 +219,7 @@ class Studio:
         return Response(content, media_type="application/octet-stream", headers=_NOT_KEPT)
 
     async def _asset(self, request: Request) -> Response:
-        asset = self._assets.get(request.path_params["path"])
-        if asset is None:
-            raise RefusedError("there is nothing of this name", 404)
+        asset = self._assets[request.scope["path"].removeprefix("/")]
         headers = {"ETag": asset.tag, "Cache-Control": "no-cache"}
         if request.headers.get("if-none-match") == asset.tag:
             return Response(status_code=304, headers=headers)
