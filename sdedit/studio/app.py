@@ -89,9 +89,8 @@ class Studio:
             ],
             exception_handlers={
                 HTTPException: _http_error,
-                RefusedError: lambda request, error: error_response(str(error), error.status),  # type: ignore[attr-defined]
-                SdeditError: lambda request, error: error_response(str(error), 400),
-                ClientDisconnect: lambda request, error: Response(status_code=499),
+                SdeditError: _refused,
+                ClientDisconnect: _gone,
             },
         )
 
@@ -137,12 +136,18 @@ class Studio:
         return self._answer(await self._decoded(prepare), own, options, stream)
 
     async def _edit(self, request: Request) -> OrderAnswer:
-        own, options = self._asked(request, self._parsers.edit, _OF_EDITS)
+        given = request.query_params.get("mask")
+
+        def parse(pairs: Pairs) -> PaintOptions:
+            options = self._parsers.edit(pairs)
+            assert options.layers is not None
+            return replace(options, layers=replace(options.layers, mask=given))
+
+        own, options = self._asked(request, parse, _OF_EDITS)
         stream = _wants_stream(request)
         if "picture" not in own:
             raise RefusedError("an edit needs picture=ID, which POST /api/pictures answers")
         picture = self._pictures.get(own["picture"])
-        given = own.get("mask")
         mask = None if given in (None, ALPHA) else self._pictures.get(given)
         strokes = await self._uploads.read(request)
         named = find_model(await self._ready(), options.model.source)
@@ -155,7 +160,6 @@ class Studio:
             opened = layers.open(names, asked)
             files = {"strokes": layers.strokes_id, **({"mask": layers.mask_id} if layers.mask_id else {})}
             edited = replace(options, layers=asked)
-            edited.check()
             return PaintingWork(self.painter, self._pace, named, edited, opened, self._limits, files=files)
 
         return self._answer(await self._decoded(prepare), own, options, stream)
@@ -265,7 +269,15 @@ def _json(facts: Mapping[str, Any]) -> Response:
     return JSONResponse(facts, headers=_NOT_KEPT)
 
 
-def _http_error(request: Request, error: Exception) -> Response:
+async def _http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     words = {404: "there is nothing of this name", 405: f"{request.method} is not what this address answers to"}
     return error_response(words.get(error.status_code, str(error.detail)), error.status_code)
+
+
+async def _refused(request: Request, error: Exception) -> Response:
+    return error_response(str(error), error.status if isinstance(error, RefusedError) else 400)
+
+
+async def _gone(request: Request, error: Exception) -> Response:
+    return Response(status_code=499)  # which nobody reads

@@ -105,7 +105,12 @@ def file_name(given: str | None, kind: str, content: bytes, several: bool) -> st
         place = PurePath(kind)
         digits = f"-{hashlib.sha256(content).hexdigest()[:8]}" if several else ""
         return f"{place.stem}{digits}{place.suffix}"
-    if PurePath(given).name != given or not given.isprintable() or len(given.encode()) > _MOST_NAME:
+    if (
+        given in ("", "..")
+        or PurePath(given).name != given
+        or not given.isprintable()
+        or len(given.encode()) > _MOST_NAME
+    ):
         raise RefusedError(f"a name is that of a file, without a folder, such as {kind}; not {given[:80]!r}")
     return given
 

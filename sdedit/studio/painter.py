@@ -22,6 +22,7 @@ Work = Callable[["Order"], None]
 MOST_SESSIONS = 32
 NEARLY_DONE = 0.4  # seconds that an order may still take when a newer one comes, without being stopped
 AT_ONCE = 0.08  # seconds of an order that others' first previews may wait for
+_STOPPED: dict[str, Any] = {"message": "the studio has been stopped", "status": 503}
 _NO_MEMORY = "there is not enough memory for this image; use a smaller size"
 
 
@@ -99,7 +100,7 @@ class Painter:
         """
         with self._changed:
             if self._stopped:
-                raise RefusedError("the studio has been stopped", 503)
+                raise RefusedError(_STOPPED["message"], _STOPPED["status"])
             sessions = {other.session for other in (*self._waiting.values(), *self._running)}
             if order.session not in sessions and len(sessions) >= MOST_SESSIONS:
                 raise RefusedError(f"{MOST_SESSIONS} others are painting already; ask again in a moment", 429)
@@ -122,7 +123,7 @@ class Painter:
         with self._changed:
             self._stopped = True
             for order in (*self._waiting.values(), *self._running):
-                order.end("error", message="the studio has been stopped", status=503)
+                order.end("error", **_STOPPED)
             self._waiting.clear()
             self._changed.notify_all()
 
@@ -201,6 +202,9 @@ class Painter:
             else:  # a fault of ours, which is no reason to leave the others alone
                 traceback.print_exc()
                 failure = {"message": f"the studio failed at this: {type(error).__name__}", "status": 500}
+        except BaseException:  # Ctrl-C
+            failure = _STOPPED
+            raise
         finally:
             with self._changed:
                 self._running.remove(order)

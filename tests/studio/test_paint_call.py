@@ -92,20 +92,20 @@ def test_a_seed_is_drawn_and_kept_in_the_recipe(studio: httpx.Client, strokes: b
 
 
 def test_the_stream_tells_what_happens(running: RunningStudio, strokes: bytes) -> None:
-    stream = Stream(running, "/api/paint", strokes, seed=7, t0=0.4, steps=6, size=18)
+    stream = Stream(running, "/api/paint", strokes, seed=7, t0=0.4, steps=6, size=16, passes=2)
     kinds = stream.kinds()
     assert kinds[:2] == ["queued", "started"]
     assert kinds[-1] == "painted"
     assert set(kinds[2:-1]) <= {"preview"}
     started, painted = stream.wait_for("started"), stream.wait_for("painted")
     assert stream.wait_for("queued")["ahead"] == 0
-    assert (started["width"], started["height"], started["t0"], started["seed"]) == (22, 18, 0.4, 7)
-    assert (started["steps"], started["variants"], started["model"]) == (6, 1, "tiny")
+    assert (started["width"], started["height"], started["t0"], started["seed"]) == (19, 16, 0.4, 7)
+    assert (started["steps"], started["variants"], started["model"]) == (12, 1, "tiny")
     assert started["guide"] == painted["recipe"]["guide"]
     image = base64.b64decode(painted["image"])
     assert recipe_of(image) == painted["recipe"]
     assert started["sigma"] == painted["recipe"]["sigma"]
-    assert Image.open(io.BytesIO(image)).size == (22, 18)
+    assert Image.open(io.BytesIO(image)).size == (19, 16)
     assert painted["seconds"] > 0
 
 
@@ -138,7 +138,7 @@ def test_what_is_wrong_is_said_in_the_words_of_the_command(
     ("query", "words"),
     [
         ({"t0": 0.4, "sigma": 1}, "--t0 and --sigma"),
-        ({"quality": "fast", "steps": 3}, "quality"),
+        ({"quality": "fast", "sampler": "heun"}, "quality"),
         ({"out": "x.png"}, "No such option: --out"),
         ({"output": "x.png"}, "No such option: --output"),
         ({"config": "/etc/passwd"}, "No such option: --config"),
@@ -162,6 +162,7 @@ def test_what_is_wrong_is_said_in_the_words_of_the_command(
         ({"t0": "auto"}, "calibrate"),
         ({"name": "../x.png"}, "without a folder"),
         ({"name": "a/b.png"}, "without a folder"),
+        ({"name": ".."}, "without a folder"),
         ({"name": ""}, "without a folder"),
         ({"name": "a\nb"}, "without a folder"),
         ({"name": "x" * 300}, "without a folder"),

@@ -127,9 +127,14 @@ function wire() {
   byId("large").addEventListener("click", () => live.paint(models.size));
 }
 
-const begin = () => offerToBegin(painting, guides);
+function begin() {
+  return offerToBegin(painting, guides);
+}
 
-const save = () => offerToSave(shown.result, originals.get(painting.state.base?.id ?? ""), () => written(painting, settings.values, originals));
+function save() {
+  const original = originals.get(painting.state.base?.id ?? "");
+  return offerToSave(shown.result, original, () => written(painting, settings.values, originals));
+}
 
 /** @param {File} file that was opened, dropped or pasted */
 async function open(file) {

@@ -16,6 +16,7 @@ export function ask(title, content) {
   heading.id = "dialog-title";
   dialog.setAttribute("aria-labelledby", heading.id);
   /** @type {Element} */ (dialog.querySelector(".body")).append(...content);
+  dialog.autofocus = true; // itself, rather than the button that closes it
   document.body.append(dialog);
   dialog.addEventListener("click", (event) => {
     if (event.target === dialog) dialog.close(""); // beside it

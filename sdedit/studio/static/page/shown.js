@@ -85,8 +85,8 @@ export class Shown {
     const panes = byId("panes");
     if (panes.dataset.compare !== compare) {
       panes.dataset.compare = compare;
-      const place = compare === "wipe" ? byId("cursor") : byId("result-empty");
-      place.before(this.sheet);
+      if (compare === "wipe") byId("cursor").before(this.sheet);
+      else byId("result-view").append(this.sheet);
       this.view.place();
     }
     byId("wipe-field").hidden = compare !== "wipe";

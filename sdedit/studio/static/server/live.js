@@ -124,7 +124,10 @@ export class Live extends EventTarget {
       const order = await this.orders.current().finally(() => (this.preparing = false));
       this.#next();
       if (order) await this.#run(order, change, size);
-      else this.#finish(change, "idle");
+      else {
+        this.shown = change; // what is under way belongs to something else
+        this.#finish(change, "idle");
+      }
     } catch (error) {
       await this.#failed(error, change);
     }
