@@ -94,7 +94,8 @@ function wire() {
   });
   painting.addEventListener("adjusted", () => live.touch());
   painting.addEventListener("action", (event) => {
-    if (/** @type {CustomEvent} */ (event).detail.layer === "mask") live.touch();
+    const { kind, layer } = /** @type {CustomEvent} */ (event).detail;
+    if (kind === "stroke" && layer === "mask") live.touch();
   });
   settings.addEventListener("change", (event) => {
     const name = /** @type {CustomEvent} */ (event).detail;

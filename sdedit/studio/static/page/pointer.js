@@ -18,6 +18,7 @@ export class Pointers {
     this.panning = false; // the space bar is held
     /** @type {{id: number, type: string, since: number, sheet: Element} | null} the one that paints */
     this.painter = null;
+    this.last = { clientX: 0, clientY: 0 }; // where it was
     /** @type {Map<number, {clientX: number, clientY: number}>} those that move the view */
     this.movers = new Map();
     for (const pane of [view.pane, view.other]) {
@@ -48,6 +49,7 @@ export class Pointers {
       this.#takeOver();
       this.movers.set(pointerId, { clientX: event.clientX, clientY: event.clientY });
     } else if ((button === 0 || buttons & ERASER) && !this.painter) {
+      this.last = { clientX: event.clientX, clientY: event.clientY };
       this.painter = { id: pointerId, type: pointerType, since: event.timeStamp, sheet: this.#sheetOf(pane) };
       const how = { erases: Boolean(buttons & ERASER), straight: event.shiftKey, picks, onResult };
       this.brushwork.down(this.#point(event, this.painter.sheet), how);
@@ -59,7 +61,7 @@ export class Pointers {
     if (this.painter?.type !== "touch") return;
     if (performance.now() - this.painter.since < SECOND_FINGER) {
       this.brushwork.cancel();
-      this.movers.set(this.painter.id, this.last ?? { clientX: 0, clientY: 0 });
+      this.movers.set(this.painter.id, this.last);
     } else this.brushwork.up();
     this.painter = null;
   }

@@ -42,8 +42,10 @@ export class Painting extends EventTarget {
   /** @param {Action} action */
   do(action) {
     this.end();
-    this.#push(action, apply(this.state, action, this.bases));
-    this.#changed();
+    const before = this.state;
+    this.#push(action, apply(before, action, this.bases));
+    if (action.kind !== "t0") this.#changed();
+    else if (action.value !== before.t0) this.dispatchEvent(new Event("adjusted"));
   }
 
   undo() {
