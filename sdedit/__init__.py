@@ -3,6 +3,7 @@
 Meng et al. 2021 (arXiv 2108.01073). One folder for each kind of data, the upper ones importing the lower only:
 
     sdedit.cli          words      the command line: arguments to options
+    sdedit.studio       bytes      requests in, images out: a page to paint on, and its HTTP API
     sdedit.jobs         paths      files and folders in, files out
     sdedit.evaluation              how realistic and how faithful results are
     sdedit.training                models from photographs
