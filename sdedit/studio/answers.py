@@ -13,7 +13,7 @@ from starlette.responses import JSONResponse, Response
 from sdedit.studio.guard import Receive, Scope, Send
 from sdedit.studio.limits import RefusedError
 from sdedit.studio.orders import Painted
-from sdedit.studio.painter import Event, Order, Painter, Work
+from sdedit.studio.painter import NO_MEMORY, Event, Order, Painter, Work
 
 STREAM = "application/x-ndjson"
 _LAST = ("superseded", "error", "suggested")
@@ -102,14 +102,13 @@ class OrderAnswer:
     async def _one_response(self, mailbox: Mailbox) -> Response | None:
         """The one image, or why there is none; None if the client is gone."""
         while True:
-            event = await mailbox.get()
+            event = await self._next(mailbox)
             kind = event["event"]
             if kind == "gone":
                 return None
             if kind == "painted":
-                file = await self._encoded(event["image"])
                 headers = {"Cache-Control": "no-store", "X-Seed": str(event["seed"])}
-                return Response(file, media_type="image/png", headers=headers)
+                return Response(event["image"], media_type="image/png", headers=headers)
             if kind == "superseded":
                 return error_response(_SUPERSEDED, 409)
             if kind == "error":
@@ -122,12 +121,12 @@ class OrderAnswer:
         await send({"type": "http.response.start", "status": 200, "headers": head})
         images = 0
         while images < self._images:
-            event = await mailbox.get()
+            event = await self._next(mailbox)
             if event["event"] == "gone":
                 return
             if event["event"] == "painted":
                 images += 1
-                event["image"] = base64.b64encode(await self._encoded(event["image"])).decode()
+                event["image"] = base64.b64encode(event["image"]).decode()
             event.pop("status", None)
             line = json.dumps(event).encode() + b"\n"
             more = {"type": "http.response.body", "body": line, "more_body": True}
@@ -136,8 +135,17 @@ class OrderAnswer:
                 break
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
-    async def _encoded(self, painted: Painted) -> bytes:
-        return await asyncio.get_running_loop().run_in_executor(self._encoder, painted.save)
+    async def _next(self, mailbox: Mailbox) -> Event:
+        """The next event, with the file of an image that is done."""
+        event = await mailbox.get()
+        if event["event"] != "painted":
+            return event
+        painted: Painted = event["image"]
+        try:
+            file = await asyncio.get_running_loop().run_in_executor(self._encoder, painted.save)
+        except MemoryError:
+            return {"event": "error", "message": NO_MEMORY, "status": 503}
+        return {**event, "image": file}
 
 
 async def _watch(receive: Receive, mailbox: Mailbox) -> None:

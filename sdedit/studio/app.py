@@ -95,10 +95,13 @@ class Studio:
         )
 
     def stop(self) -> None:
-        """End: who waits is told, and `painter.run` returns."""
+        """Tell who waits that it is over, and let `painter.run` return."""
         self.painter.stop()
         with suppress(InvalidStateError):
             self.models.set_exception(RefusedError("the studio has been stopped", 503))
+
+    def close(self) -> None:
+        """Let the threads go, once nobody asks any more."""
         for executor in (self._decoder, self._encoder):
             executor.shutdown(wait=False, cancel_futures=True)
 
@@ -148,7 +151,7 @@ class Studio:
         if "picture" not in own:
             raise RefusedError("an edit needs picture=ID, which POST /api/pictures answers")
         picture = self._pictures.get(own["picture"])
-        mask = None if given in (None, ALPHA) else self._pictures.get(given)
+        mask = None if given in (None, ALPHA) else self._pictures.get(given).content
         strokes = await self._uploads.read(request)
         named = find_model(await self._ready(), options.model.source)
 
@@ -210,7 +213,7 @@ class Studio:
         return _json(await self._decoded(keep))
 
     async def _picture_pixels(self, request: Request) -> Response:
-        content = self._pictures.get(request.path_params["id"])
+        content = self._pictures.get(request.path_params["id"]).content
         longest = request.query_params.get("longest", "2048")
         if not longest.isdecimal() or not 1 <= int(longest) <= _MOST_SHOWN:
             raise RefusedError(f"longest is a number of pixels from 1 to {_MOST_SHOWN}, not {longest[:20]!r}")
@@ -219,7 +222,7 @@ class Studio:
         return Response(pixels, media_type="application/octet-stream", headers=headers)
 
     async def _picture_file(self, request: Request) -> Response:
-        content = self._pictures.get(request.path_params["id"])
+        content = self._pictures.get(request.path_params["id"]).content
         return Response(content, media_type="application/octet-stream", headers=_NOT_KEPT)
 
     async def _asset(self, request: Request) -> Response:

@@ -13,7 +13,7 @@ from sdedit.io.source_image import open_layer, open_source
 from sdedit.jobs.options import LayerOptions
 from sdedit.studio.limits import Limits
 from sdedit.studio.orders import check_pixels, file_name
-from sdedit.studio.pictures import Pictures
+from sdedit.studio.pictures import Picture, Pictures
 
 if TYPE_CHECKING:
     from sdedit.jobs.edit import LayeredImage
@@ -30,7 +30,12 @@ def keep_picture(pictures: Pictures, limits: Limits, content: bytes) -> dict[str
     check_pixels(content, "the picture", limits)
     source = open_source(io.BytesIO(content), "the picture")
     width, height = source.size
-    return {"id": pictures.keep(content), "width": width, "height": height, "note": "; ".join(source.notes)}
+    return {
+        "id": pictures.keep(content, source.size),
+        "width": width,
+        "height": height,
+        "note": "; ".join(source.notes),
+    }
 
 
 def shown_pixels(content: bytes, longest: int) -> tuple[tuple[int, int], bytes]:
@@ -61,17 +66,18 @@ class EditLayers:
         strokes_id, mask_id: of the files at the picture's size, among the pictures.
     """
 
-    def __init__(self, pictures: Pictures, limits: Limits, picture: bytes, strokes: bytes, mask: bytes | None) -> None:
+    def __init__(
+        self, pictures: Pictures, limits: Limits, picture: Picture, strokes: bytes, mask: bytes | None
+    ) -> None:
         """Raises SdeditError if the strokes or the mask are no whole images."""
-        self._picture = picture
-        with Image.open(io.BytesIO(picture)) as opened:
+        self._picture, size = picture.content, picture.size
+        with Image.open(io.BytesIO(self._picture)) as opened:
             self._ending = _ENDINGS.get(opened.format or "", "png")
-        size = open_source(io.BytesIO(picture), "the picture").size
         check_pixels(strokes, "the strokes", limits)
-        self._strokes = _enlarged(strokes, "the strokes", size, seen_through=True)
-        self._mask = None if mask is None else _enlarged(mask, "the mask", size, seen_through=False)
-        self.strokes_id = pictures.keep(self._strokes)
-        self.mask_id = None if self._mask is None else pictures.keep(self._mask)
+        self._strokes, self.strokes_id = _enlarged(pictures, strokes, "the strokes", size, seen_through=True)
+        self._mask, self.mask_id = None, None
+        if mask is not None:
+            self._mask, self.mask_id = _enlarged(pictures, mask, "the mask", size, seen_through=False)
 
     def names(self, given: Mapping[str, str], several: bool) -> Names:
         """What the files are called: by the request, or by their kinds; see `file_name`."""
@@ -93,20 +99,27 @@ class EditLayers:
         return open_layered(image, layer, mask, options, None)
 
 
-def _enlarged(content: bytes, name: str, size: tuple[int, int], seen_through: bool) -> bytes:
+def _enlarged(
+    pictures: Pictures, content: bytes, name: str, size: tuple[int, int], seen_through: bool
+) -> tuple[bytes, str]:
     """A file of a layer at a larger size of the same shape, as PNG; as it is where it has the size, or another shape.
 
     Args:
+        pictures: keeps it.
         content: the file's.
         name: what messages call it.
         size: the width and height that are wanted.
         seen_through: only where it has transparency; a picture with strokes on it would differ everywhere.
+
+    Returns:
+        The file, and its ID.
     """
     layer = open_layer(io.BytesIO(content), name)
     scale = max(size) / max(layer.size)
     alike = all(abs(side * scale - wanted) <= max(1.0, scale) for side, wanted in zip(layer.size, size, strict=True))
-    if layer.size == size or not alike or scale < 1 or (seen_through and layer.mode != "RGBA"):
-        return content
-    file = io.BytesIO()
-    layer.resize(size, Image.Resampling.BILINEAR).save(file, "PNG")  # others would ring beside hard edges
-    return file.getvalue()
+    if layer.size != size and alike and scale > 1 and not (seen_through and layer.mode != "RGBA"):
+        layer = layer.resize(size, Image.Resampling.BILINEAR)  # others would ring beside hard edges
+        file = io.BytesIO()
+        layer.save(file, "PNG")
+        content = file.getvalue()
+    return content, pictures.keep(content, layer.size)

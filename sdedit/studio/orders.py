@@ -15,7 +15,7 @@ from sdedit.jobs.options import DEFAULT_T0, PaintOptions, draw_seed
 from sdedit.jobs.tasks import Task
 from sdedit.studio.limits import Limits, RefusedError
 from sdedit.studio.models import NamedModel
-from sdedit.studio.painter import Order, Painter
+from sdedit.studio.painter import NO_MEMORY, Order, Painter
 from sdedit.studio.previews import Pace, Progress
 
 if TYPE_CHECKING:
@@ -160,7 +160,7 @@ class PaintingWork:
     def __call__(self, order: Order) -> None:
         """Paint; raises `StoppedError` if the order is not to go on."""
         from sdedit.jobs.batch.batches import Batch
-        from sdedit.jobs.batch.engine import NO_MEMORY, Engine
+        from sdedit.jobs.batch.engine import Engine
         from sdedit.jobs.edit import Reader
         from sdedit.jobs.settings import resolve
 
@@ -192,7 +192,7 @@ class PaintingWork:
             batch = Batch([(task, guide)], {task})
             for _, _, image, recipe, _ in engine.paint_batch(batch, SILENT, progress.on_step):
                 if image is None:
-                    raise RefusedError(NO_MEMORY.replace("--size", "size"), 503)
+                    raise RefusedError(NO_MEMORY, 503)
                 self._pace.note(kind, progress.seconds)
                 self._painter.images += 1
                 order.tell(

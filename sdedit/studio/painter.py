@@ -23,7 +23,7 @@ MOST_SESSIONS = 32
 NEARLY_DONE = 0.4  # seconds that an order may still take when a newer one comes, without being stopped
 AT_ONCE = 0.08  # seconds of an order that others' first previews may wait for
 _STOPPED: dict[str, Any] = {"message": "the studio has been stopped", "status": 503}
-_NO_MEMORY = "there is not enough memory for this image; use a smaller size"
+NO_MEMORY = "there is not enough memory for this image; use a smaller size"
 
 
 class StoppedError(Exception):
@@ -198,7 +198,7 @@ class Painter:
             failure = {"message": str(error), "status": 400}
         except Exception as error:
             if is_out_of_memory(error):
-                failure = {"message": _NO_MEMORY, "status": 503}
+                failure = {"message": NO_MEMORY, "status": 503}
             else:  # a fault of ours, which is no reason to leave the others alone
                 traceback.print_exc()
                 failure = {"message": f"the studio failed at this: {type(error).__name__}", "status": 500}

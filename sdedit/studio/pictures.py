@@ -6,8 +6,17 @@ import hashlib
 import re
 import threading
 from collections import OrderedDict
+from dataclasses import dataclass
 
 from sdedit.studio.limits import RefusedError
+
+
+@dataclass(frozen=True)
+class Picture:
+    """An image file, and the width and height at which it is seen, in pixels."""
+
+    content: bytes
+    size: tuple[int, int]
 
 
 class Pictures:
@@ -15,23 +24,23 @@ class Pictures:
 
     def __init__(self, most_bytes: int) -> None:
         self._most_bytes = most_bytes
-        self._files: OrderedDict[str, bytes] = OrderedDict()
+        self._files: OrderedDict[str, Picture] = OrderedDict()
         self._size = 0
         self._lock = threading.Lock()
 
-    def keep(self, content: bytes) -> str:
-        """Keep a file; its ID."""
+    def keep(self, content: bytes, size: tuple[int, int]) -> str:
+        """Keep a file that is a whole image; its ID."""
         name = hashlib.sha256(content).hexdigest()
         with self._lock:
             if name not in self._files:
-                self._files[name] = content
+                self._files[name] = Picture(content, size)
                 self._size += len(content)
             self._files.move_to_end(name)
             while self._size > self._most_bytes and len(self._files) > 1:
-                self._size -= len(self._files.popitem(last=False)[1])
+                self._size -= len(self._files.popitem(last=False)[1].content)
         return name
 
-    def get(self, name: str) -> bytes:
+    def get(self, name: str) -> Picture:
         """A file by its ID.
 
         Raises:

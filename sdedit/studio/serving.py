@@ -154,6 +154,7 @@ class RunningStudio:
         self._server.should_exit = True
         self._thread.join(_GRACE + 3)
         self._listener.close()
+        self.studio.close()
 
     def _run_server(self) -> None:
         try:
@@ -169,7 +170,8 @@ def listen(host: str, port: int) -> socket.socket:
         SdeditError: if it cannot be had; it says who has the port.
     """
     try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+        named = "127.0.0.1" if host == "localhost" else host
+        family, kind, protocol, _, address = socket.getaddrinfo(named, port, type=socket.SOCK_STREAM)[0]
         listener = socket.socket(family, kind, protocol)
     except (OSError, UnicodeError) as error:
         raise SdeditError(f"there is no address {host}; --host takes one of this machine, such as 127.0.0.1") from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import socket
 import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -82,7 +83,11 @@ def gated(model: ScoreModel) -> GatedModel:
 
 @contextmanager
 def running_studio(
-    models: Sequence[ScoreModel], sources: Sequence[str] = (), limits: Limits | None = None, **options: Any
+    models: Sequence[ScoreModel],
+    sources: Sequence[str] = (),
+    limits: Limits | None = None,
+    port: int = 0,
+    **options: Any,
 ) -> Iterator[RunningStudio]:
     """A studio on a free port, with models that are loaded already; its network works in a thread of its own.
 
@@ -90,9 +95,10 @@ def running_studio(
         models: at least one.
         sources: what each was asked for by; their names, if left out.
         limits, options: of the studio.
+        port: another than a free one.
     """
     wanted = tuple(ModelOptions(source) for source in sources or [model.name for model in models])
-    asked = StudioOptions(wanted, port=0, open_browser=False, limits=limits or Limits(), **options)
+    asked = StudioOptions(wanted, port=port, open_browser=False, limits=limits or Limits(), **options)
     with RunningStudio(asked, PARSERS) as running:
         thread = threading.Thread(target=running.paint_with, args=(models,))
         thread.start()
@@ -150,10 +156,12 @@ class Stream:
         return [event["event"] for event in self.wait()]
 
     def hang_up(self) -> None:
-        """Close the connection, as a tab that is closed does."""
+        """Close the connection, as a tab that is closed does, and wait until that has been read to its end."""
+        self.wait_for("queued")
         assert self._response is not None
         stream = self._response.extensions["network_stream"]
-        stream.get_extra_info("socket").shutdown(2)
+        stream.get_extra_info("socket").shutdown(socket.SHUT_RDWR)
+        self._thread.join(_LONG)
 
     def _read(self) -> None:
         try:

@@ -35,7 +35,7 @@ from sdedit.jobs.tasks import PaintedFile, Task
 
 _WRITERS = 2
 _DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next image would not fit either
-NO_MEMORY = "there is not enough memory for this image; use a smaller --size"
+_NO_MEMORY = "there is not enough memory for this image; use a smaller --size"
 
 
 class Engine:
@@ -84,7 +84,7 @@ class Engine:
                 for batch in window.batches:
                     for task, guide, painted, recipe, seconds in self.paint_batch(batch, console, on_step):
                         if painted is None:
-                            result = PaintedFile.failure(task, NO_MEMORY)
+                            result = PaintedFile.failure(task, _NO_MEMORY)
                             _record_failure(result, ledger)
                             yield result
                         else:
