@@ -17,6 +17,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+from torch import Tensor
+
+from sdedit.diffusion.score_model import ScoreModel
+from tests.helpers.studio import Gate, GatedModel
 
 CHROMIUM = os.environ.get("SDEDIT_CHROMIUM") or shutil.which("chromium") or "/usr/bin/chromium"
 SWITCHES = [
@@ -43,6 +47,25 @@ def launched(playwright: Any, *switches: str) -> Iterator[Any]:
         yield browser
     finally:
         browser.close()
+
+
+class SlowModel(GatedModel):
+    """A model whose evaluations take at least so many seconds, behind a gate."""
+
+    seconds: float
+
+    def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
+        time.sleep(self.seconds)
+        return super().denoise(x, sigma)
+
+
+def slowed(model: ScoreModel, seconds: float) -> SlowModel:
+    """The same model, slower."""
+    copy = SlowModel(
+        model.network, model.preconditioning, model.schedule, model.native_size, model.card, model.checksum
+    )
+    copy.gate, copy.seconds = Gate(), seconds
+    return copy
 
 
 class Studio:

@@ -42,7 +42,9 @@ def random_step(generator: random.Random) -> dict[str, Any]:
         "pressureOpacity": generator.random() < 0.5,
         "symmetry": generator.choice(["none", "vertical", "horizontal"]),
     }
-    points = [value for _ in range(5) for value in (*(generator.uniform(-8, SIZE + 8) for _ in "xy"), generator.random())]
+    points = [
+        value for _ in range(5) for value in (*(generator.uniform(-8, SIZE + 8) for _ in "xy"), generator.random())
+    ]
     stroke = {"kind": "stroke", "erases": generator.random() < 0.3, "brush": brush, "points": points[:3], **common}
     return {"draw": stroke, "points": points[3:], "straight": generator.random() < 0.2}
 
