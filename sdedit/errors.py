@@ -31,3 +31,12 @@ def is_out_of_memory(error: BaseException) -> bool:
     return isinstance(error, MemoryError) or any(
         said in words for said in ("out of memory", "can't allocate memory", "alloc_failed")
     )
+
+
+def meant_time(number: float) -> str:
+    """The end of a sentence that refuses a time t0: what somebody who counts in per cent, or in the 1000 steps of other
+    programs, may have meant; empty if that cannot be told.
+    """
+    if not 1 < number <= 1000:
+        return ""
+    return f"; did you mean {number / (100 if number <= 100 else 1000):g}?"

@@ -14,6 +14,7 @@ from sdedit.checkpoints.formats.containers import only_tensors, read_content
 from sdedit.checkpoints.formats.detect import detect
 from sdedit.checkpoints.formats.edm import read_edm
 from sdedit.checkpoints.formats.native import is_native, read_native
+from sdedit.checkpoints.formats.nested import find_network
 from sdedit.checkpoints.formats.pickles import read_pickle
 from sdedit.checkpoints.hub import ModelFile, find_model, verify_download
 from sdedit.checkpoints.models import BUILT_IN
@@ -97,18 +98,28 @@ def _read_weights_file(path: Path, content: object, raw_weights: bool, assumptio
     if ddpm.is_training_list(content):
         return ddpm.read_ddpm(path, content, raw_weights, assumptions)
     others.refuse_other(path, content)
-    if isinstance(content, dict) and "model" in content:
+    if score_sde.is_training_checkpoint(content):
         return score_sde.read_score_sde(path, content, raw_weights, assumptions)
+    found = find_network(path, content, raw_weights)
+    others.refuse_other(path, found.content)
+    checkpoint = _read_weights(path, found.content, raw_weights, assumptions)
+    checkpoint.card |= {"weights": found.weights} if found.weights else {}
+    checkpoint.notes += found.notes
+    return _checked(checkpoint, raw_weights)
+
+
+def _read_weights(path: Path, content: object, raw_weights: bool, assumptions: Assumptions) -> Checkpoint:
+    """Tensors by name."""
     names = only_tensors(path, content).keys()
     if any(score_sde.MARK in name for name in names):
         return score_sde.read_score_sde(path, content, raw_weights, assumptions)
     if any(name.startswith(ddpm.MARK) for name in names):
-        return _checked(ddpm.read_ddpm(path, content, raw_weights, assumptions), raw_weights)
+        return ddpm.read_ddpm(path, content, raw_weights, assumptions)
     if guided.MARK in names:
-        return _checked(guided.read_guided(path, content, assumptions), raw_weights)
+        return guided.read_guided(path, content, assumptions)
     if any(name.startswith(diffusers.MARK) for name in names):
         assumptions.take_only(path)
-        return _checked(diffusers.read_diffusers(path), raw_weights)
+        return diffusers.read_diffusers(path)
     raise SdeditError(f"{path} is not an sdedit checkpoint, and no other that it reads has a tensor {min(names)[:80]}")
 
 

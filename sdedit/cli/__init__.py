@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Sequence
 from contextlib import suppress
 
 import click
@@ -77,9 +78,20 @@ def main() -> None:
     except (MemoryError, RuntimeError) as error:
         if not is_out_of_memory(error):
             raise
-        code = _fail("there is not enough memory; use a smaller --size", 1)
+        code = _fail(f"there is not enough memory; {_more_room(sys.argv[1:])}", 1)
     settled = settle_stdout()
     sys.exit(code or settled)
+
+
+def _more_room(words: Sequence[str]) -> str:
+    """What helps a command that has run out of memory."""
+    command = words[0] if words else ""
+    if command == "train":
+        return "use smaller batches in the recipe"
+    sized = command in commands.commands and any(
+        "--size" in option.opts for option in commands.commands[command].params
+    )
+    return "use a smaller --size" if sized else "end other programs, or take a machine that has more"
 
 
 def _fail(sentence: str, code: int) -> int:

@@ -56,8 +56,10 @@ def bench(
         print_table(bench_training(config, take_model(options), size, batch, repeats, LOUD.log), as_json)
         return
     from sdedit.jobs.bench import benchmark, warnings
+    from sdedit.jobs.settings import tell_notes
 
     model = take_model(options).load(show_progress=True)
+    tell_notes(model, LOUD)
     for line in warnings(model.device):
         LOUD.log(line)
     print_table(benchmark(model, size, batch or 1, repeats, diffusers), as_json)

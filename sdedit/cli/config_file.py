@@ -9,9 +9,12 @@ import click
 from click.core import ParameterSource
 
 from sdedit.errors import SdeditError
+from sdedit.io.files import at_home, exists, open_input
 from sdedit.io.tables import read_toml
+from sdedit.jobs.console import Console
 
 _NOT_PRESETS = {"config", "save-config", "help", "watch", "shard"}  # of one run, not of a style
+_NOT_SAVED = {"overwrite"}  # which was for the file itself, perhaps, and not for all pictures from now on
 
 
 def read_config(context: click.Context, parameter: click.Parameter, file: Path | None) -> None:
@@ -31,7 +34,9 @@ def read_config(context: click.Context, parameter: click.Parameter, file: Path |
             kind = "true or false" if options[name].is_flag else "not true or false"
             raise SdeditError(f"{file} has {name} = {value!r}, but its value is {kind}")
         if isinstance(value, str):
-            value = _at_home(file, value)
+            value = at_home(value, str(file))
+        elif listed:
+            value = [at_home(one, str(file)) if isinstance(one, str) else one for one in value]
         defaults[options[name].name] = [value] if options[name].multiple and not listed else value
     context.default_map = {**(context.default_map or {}), **defaults}
 
@@ -44,11 +49,11 @@ def drop_overruled(context: click.Context, values: dict[str, Any], first: str, s
             values[other] = context.params[other] = False if isinstance(values[name], bool) else None
 
 
-def write_config(context: click.Context, file: Path) -> None:
+def write_config(context: click.Context, file: Path, console: Console) -> None:
     """Write the options that were given, on the command line or in a file, as TOML.
 
     Raises:
-        SdeditError: if the file cannot be written.
+        SdeditError: if the file cannot be written, or says something else and is not to be replaced.
     """
     import json
 
@@ -57,15 +62,19 @@ def write_config(context: click.Context, file: Path) -> None:
     lines = []
     for name, option in _presets(context.command).items():
         assert option.name is not None
-        if context.get_parameter_source(option.name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP):
-            value = context.params[option.name]
-            if value is None:
-                continue  # overruled
-            if isinstance(value, tuple) and not option.multiple:
-                value = "x".join(map(str, value))  # a size
-            # TOML writes strings, numbers, booleans and lists as JSON does.
-            lines.append(f"{name} = {json.dumps(value)}\n")
-    write_atomically(file, lambda out: out.write("".join(lines).encode()))
+        given = context.get_parameter_source(option.name) in (ParameterSource.COMMANDLINE, ParameterSource.DEFAULT_MAP)
+        value = context.params[option.name]
+        if not given or value is None or name in _NOT_SAVED:  # None: overruled
+            continue
+        if isinstance(value, tuple) and not option.multiple:
+            value = option.type.told(value)  # type: ignore[attr-defined]  # of sdedit.cli.types
+        # TOML writes strings, numbers, booleans and lists as JSON does.
+        lines.append(f"{name} = {json.dumps(value)}\n")
+    text = "".join(lines).encode()
+    if exists(file) and not context.params["overwrite"] and open_input(str(file))[0].read() != text:
+        raise SdeditError(f"{file} exists and says something else; add --overwrite to replace it, or name another file")
+    write_atomically(file, lambda out: out.write(text))
+    console.log(f"wrote {file}")
 
 
 def _presets(command: click.Command) -> dict[str, click.Option]:
@@ -73,13 +82,3 @@ def _presets(command: click.Command) -> dict[str, click.Option]:
     options = [option for option in command.params if isinstance(option, click.Option)]
     names = {max(option.opts, key=len).removeprefix("--"): option for option in options}
     return {name: option for name, option in names.items() if name not in _NOT_PRESETS}
-
-
-def _at_home(file: Path, value: str) -> str:
-    """A path with the home folder for its "~", which no shell puts there in a file."""
-    if value != "~" and not value.startswith("~/"):
-        return value
-    try:
-        return str(Path(value).expanduser())
-    except RuntimeError as error:
-        raise SdeditError(f"{file} has {value}, but nothing says where home is; write the whole path") from error

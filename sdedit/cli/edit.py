@@ -177,7 +177,7 @@ def _run(
     layers = take_layers(task, options)
     job = take_job(context, options, layers)
     if save_config is not None:
-        write_config(context, save_config)
+        write_config(context, save_config, console_for(quiet))
         if not images and list_file is None:
             return
     if not images and list_file is None:

@@ -55,7 +55,8 @@ def evaluate(quiet: bool, seed: int | None, **options: Any) -> None:
     guides from photographs. KID says how far the paintings are from PHOTOS as a whole, with its standard error; "told
     apart" how many of a hundred a linear classifier puts on the right side, 50 where it cannot; L2 how far each is
     from its guide, on average. The table's first row, t0 = 0, is GUIDES as they are. Seeds count from
-    SEED, 0 unless told otherwise. Prints the names of the files written.
+    SEED, 0 unless told otherwise. Prints the names of the files written. Exit code 3: some pictures could not be read,
+    and the table is without them.
     """
     sampling, model = take_sampling(options), take_model(options)
 

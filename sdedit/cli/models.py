@@ -9,6 +9,7 @@ import click
 
 from sdedit.cli.options import json_option, overwrite_option, quiet_option, take_model, weights_options
 from sdedit.cli.output import print_table
+from sdedit.jobs.console import LOUD
 
 _MODEL = click.argument("model")
 
@@ -50,6 +51,9 @@ def pull(model: str, quiet: bool) -> None:
 @weights_options
 @click.option("--schedule", type=click.Choice(["linear", "cosine", "continuous"]), help="How beta goes with time.")
 @click.option("--timesteps", type=click.IntRange(2, 100_000), help="T, the number of noise levels.")
+@click.option(
+    "--prediction", type=click.Choice(["eps", "v", "x0"]), help="What the network tells: the noise, v, or x0."
+)
 @click.option("--heads", type=click.IntRange(1, 1024), help="Attention heads at every level.")
 @click.option("--head-channels", type=click.IntRange(1, 8192), help="Or the channels of each head.")
 @click.option("--size", type=click.IntRange(8, 4096), help="Height and width of the training images, in pixels.")
@@ -64,15 +68,19 @@ def pull(model: str, quiet: bool) -> None:
 def convert(output: Path, overwrite: bool, dtype: str, **options: Any) -> None:
     """Write MODEL as OUTPUT: a name ending in .safetensors for sdedit's own format, a folder for diffusers.
 
-    Files of variance-preserving weights do not say their noise schedule, attention heads and size; `sdedit info`
-    shows what is assumed. --schedule to --size overrule that, and OUTPUT says it all.
+    Files of variance-preserving weights do not say their noise schedule, prediction, attention heads and size; `sdedit
+    info` shows what is assumed. --schedule to --size overrule that, and OUTPUT says it all.
     """
-    from sdedit.jobs.models import convert_model
+    from sdedit.jobs.models import check_conversion, convert_model
+    from sdedit.jobs.settings import tell_notes
 
-    names = ("schedule", "timesteps", "heads", "head_channels", "size")
+    check_conversion(output, overwrite, dtype)
+    names = ("schedule", "timesteps", "prediction", "heads", "head_channels", "size")
     known = {name: options.pop(name) for name in names}
     model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True, **known)
+    tell_notes(model, LOUD)
     convert_model(model, output, overwrite, dtype)
+    LOUD.log(f"wrote {output}")
 
 
 @models.command()
@@ -84,8 +92,10 @@ def verify(as_json: bool, **options: Any) -> None:
     from dataclasses import asdict
 
     from sdedit.jobs.models import verify_model
+    from sdedit.jobs.settings import tell_notes
 
     model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
+    tell_notes(model, LOUD)
     print_table(
         [{name: float(f"{value:.4g}") for name, value in asdict(check).items()} for check in verify_model(model)],
         as_json,
@@ -106,9 +116,8 @@ def calibrate(model: str, photos: Path, output: Path | None, overwrite: bool) ->
     """Measure how well MODEL denoises PHOTOS and keep it in the model's file, for --t0 auto.
 
     PHOTOS is a folder or tar archive of photographs that MODEL has not learnt from, at least 8, better 50; at most 100
-    of them are measured. `sdedit train` does this by itself.
+    of them are measured. `sdedit train` does this by itself. Exit code 3: some pictures could not be read.
     """
     from sdedit.jobs.models import calibrate_checkpoint
 
-    file, count = calibrate_checkpoint(model, photos, output, overwrite)
-    click.echo(f"{file}: calibrated on {count} photographs", err=True)
+    calibrate_checkpoint(model, photos, output, overwrite, LOUD)

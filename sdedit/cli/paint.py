@@ -100,7 +100,7 @@ def paint(
     """
     job = take_job(context, options)
     if save_config is not None:
-        write_config(context, save_config)
+        write_config(context, save_config, console_for(quiet))
         if not guides and list_file is None:
             return
     if not guides and list_file is None:

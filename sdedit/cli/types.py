@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from sdedit.errors import meant_time
+
 
 class T0(click.ParamType):
     """A start time in (0, 1]; or, if allowed, "auto" or "auto:LOW:HIGH", which is (LOW, HIGH)."""
@@ -26,11 +28,19 @@ class T0(click.ParamType):
             bounds = [_number(part) for part in value.split(":")[1:]] or [0.3, 0.6]
             if len(bounds) == 2 and 0 < bounds[0] <= bounds[1] <= 1:
                 return bounds[0], bounds[1]
-            self.fail(f"an automatic t0 is auto or auto:LOW:HIGH, such as auto:0.2:0.7; not {value!r}.", param, ctx)
+            meant = meant_time(max(bounds, default=0)) or "."
+            self.fail(
+                f"an automatic t0 is auto or auto:LOW:HIGH, such as auto:0.2:0.7; not {value!r}{meant}", param, ctx
+            )
         number = _number(value)
         if not 0 < number <= 1:
-            self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}{_meant(number)}", param, ctx)
+            meant = meant_time(number) or "."
+            self.fail(f"t0 is a number above 0 and at most 1, such as 0.5; not {value!r}{meant}", param, ctx)
         return number
+
+    def told(self, value: tuple[float, float]) -> str:
+        """The words for bounds."""
+        return f"auto:{value[0]:g}:{value[1]:g}"
 
 
 class T0Range(click.ParamType):
@@ -50,8 +60,11 @@ class T0Range(click.ParamType):
         times = tuple(_number(part) for part in value.split(","))
         if all(0 < time <= 1 for time in times):
             return times
+        meant = meant_time(max(bounds[:2] if len(bounds) == 3 else times)) or "."
         self.fail(
-            f"give FROM:TO:STEP or values with commas, above 0 to 1, such as 0.2:0.8:0.1; not {value!r}.", param, ctx
+            f"give FROM:TO:STEP or values with commas, above 0 to 1, such as 0.2:0.8:0.1; not {value!r}{meant}",
+            param,
+            ctx,
         )
 
 
@@ -84,6 +97,10 @@ class Size(click.ParamType):
         if match := re.fullmatch(r"([0-9]{1,6})[xX]([0-9]{1,6})", value):
             return int(match[1]), int(match[2])
         self.fail(f"size is the shorter side in pixels, such as 256, or WIDTHxHEIGHT; not {value!r}.", param, ctx)
+
+    def told(self, value: tuple[int, int]) -> str:
+        """The words for both sides."""
+        return f"{value[0]}x{value[1]}"
 
 
 class Colour(click.ParamType):
@@ -131,12 +148,9 @@ class Offset(click.ParamType):
             return int(match[1]), int(match[2])
         self.fail(f"a place is X,Y in pixels, such as 120,80; not {value!r}.", param, ctx)
 
-
-def _meant(number: float) -> str:
-    """What somebody who counts in per cent, or in the 1000 steps of other programs, may have meant."""
-    if not 1 < number <= 1000:
-        return ""
-    return f"; did you mean {number / (100 if number <= 100 else 1000):g}?"
+    def told(self, value: tuple[int, int]) -> str:
+        """The words for a place."""
+        return f"{value[0]},{value[1]}"
 
 
 def _number(value: str | float) -> float:

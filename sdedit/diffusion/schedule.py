@@ -13,6 +13,8 @@ from typing import Protocol, overload
 import torch
 from torch import Tensor
 
+from sdedit.errors import meant_time
+
 _RHO = 7
 ROUNDING = 1e-5  # by how much sigma(1) in single precision may miss sigma_max
 
@@ -56,7 +58,7 @@ class Schedule(Protocol):
             ValueError: if t0 or steps is out of range, or the grid is unknown.
         """
         if not 0 < t0 <= 1:
-            raise ValueError(f"t0 must lie in (0, 1], not {t0}")
+            raise ValueError(f"t0 must lie in (0, 1], not {t0}{meant_time(t0)}")
         if steps < 1:
             raise ValueError(f"steps must be at least 1, not {steps}")
         if grid == "uniform":

@@ -18,7 +18,13 @@ _GREY = ("1", "L", "LA", "La")
 
 
 def upright(image: Image.Image) -> Image.Image:
-    """The image the right way up, by its EXIF data; a copy."""
+    """The image the right way up, by its EXIF data; a copy.
+
+    Raises:
+        TypeError: if it is none.
+    """
+    if not isinstance(image, Image.Image):
+        raise TypeError(f"an image is one of PIL, not {type(image).__name__}; open files with PIL.Image.open")
     try:
         return ImageOps.exif_transpose(image)
     except Exception:  # broken EXIF data: the image as it lies

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import codecs
 import csv
+import errno
 import io
 import os
 import sys
@@ -28,6 +29,7 @@ PIPE = "-"
 _SUFFIX = ".part"
 _NAME_KEPT = 40  # characters of a file's name in that of its temporary file, which may have at most 255 bytes
 _ABANDONED_AFTER = 3600  # seconds; only where files cannot be locked
+_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}
 _UMASK_LOCK = threading.Lock()
 
 
@@ -83,6 +85,12 @@ def remove_abandoned_parts(folder: Path) -> int:
 def reason(error: OSError) -> str:
     """The operating system's words for an error, in lower case and without its number."""
     return (error.strerror or str(error) or type(error).__name__).lower()
+
+
+def ends_the_work(error: Exception) -> bool:
+    """Whether an error of writing, or what caused it, says that the next file would not fit on the disk either."""
+    cause = error if isinstance(error, OSError) else error.__cause__
+    return isinstance(cause, OSError) and cause.errno in _DISK_IS_FULL
 
 
 def exists(path: Path) -> bool:
@@ -216,6 +224,20 @@ def decode_text(data: bytes) -> str:
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         return data.decode("utf-16", "replace")
     return data.decode("utf-8-sig", "surrogateescape")
+
+
+def at_home(path: str, file: str) -> str:
+    """A path with the home folder for its "~", which no shell puts there in a file; others as they are.
+
+    Raises:
+        SdeditError: if nothing says where home is; `file` is where the path stands.
+    """
+    if path != "~" and not path.startswith("~/"):
+        return path
+    try:
+        return str(Path(path).expanduser())
+    except RuntimeError as error:
+        raise SdeditError(f"{file} has {path}, but nothing says where home is; write the whole path") from error
 
 
 def read_stdin(what: str = "a picture") -> bytes:

@@ -13,6 +13,7 @@ from sdedit.errors import SdeditError
 from sdedit.io.colour import to_srgb, upright
 from sdedit.io.files import reason
 from sdedit.io.png import open_mended
+from sdedit.io.tiff import widen_planes
 
 MOST_PAINTED_PIXELS = 1 << 24
 MOST_SLIM = 16  # times the shorter side, for the longer: beyond it the shorter, enlarged, makes the whole enormous
@@ -20,6 +21,10 @@ _FORMATS = ("PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", *(["AVIF"] if find_spec
 _MOST_PIXELS = 178_000_000  # beyond this a file is more likely an attack on memory than an image
 
 Converted = TypeVar("Converted")
+
+
+class SlimError(ValueError):
+    """An image is too slim for its longer side to follow from the shorter."""
 
 
 def open_image(file: BinaryIO, name: str, background: str = "white") -> Image.Image:
@@ -100,6 +105,7 @@ def _loaded(file: BinaryIO, name: str) -> Image.Image:
 def _checked(image: Image.Image, name: str) -> Image.Image:
     if image.width * image.height > _MOST_PIXELS:
         raise _too_large(name)
+    widen_planes(image)
     image.load()
     return image
 
@@ -116,14 +122,13 @@ def working_size(guide: tuple[int, int], size: int | tuple[int, int]) -> tuple[i
         size: length of the shorter side, the longer following the guide's aspect ratio; or (width, height).
 
     Raises:
-        ValueError: if only the shorter side is said and the guide is more than 16 times as long, or the result has a
-            side below 8 pixels or more than 16.8 million pixels.
+        SlimError: if only the shorter side is said and the guide is more than 16 times as long.
+        ValueError: if the result has a side below 8 pixels or more than 16.8 million pixels.
     """
     if isinstance(size, int):
         if max(guide) > MOST_SLIM * min(guide):
-            raise ValueError(
-                f"it is {guide[0]} x {guide[1]} px, its longer side more than {MOST_SLIM} times the shorter; cut it, "
-                "or say both sides with --size WIDTHxHEIGHT"
+            raise SlimError(
+                f"it is {guide[0]} x {guide[1]} px, its longer side more than {MOST_SLIM} times the shorter; cut it"
             )
         scale = size / min(guide)
         width, height = (max(size, round(side * scale)) for side in guide)

@@ -3,26 +3,56 @@
 from __future__ import annotations
 
 import io
+import posixpath
 import tarfile
+import zlib
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path, PurePath, PurePosixPath
-from typing import BinaryIO, TypeVar
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO, NamedTuple, TypeVar
 
 import numpy as np
 from PIL import Image
 from torch import Tensor
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES, is_file, is_folder, reason
-from sdedit.io.images import open_image
+from sdedit.io.files import is_folder, open_input, reason
+from sdedit.io.images import open_image, working_size
 from sdedit.io.tensors import to_float
+from sdedit.io.walk import is_left_out, is_wanted, kept_path, told_left_out, told_unreadable, walk_images
 
 Item = TypeVar("Item")
 Picture = np.ndarray  # (H, W, 3) uint8; (H, W, 6) for two that belong together
 
 
-def load_photographs(path: Path, shortest: int | None = None) -> tuple[list[Picture], list[str]]:
+class PhotographFile(NamedTuple):
+    """An image file of a folder or archive: what messages call it, its path within, and its content."""
+
+    name: str
+    relative: str
+    content: BinaryIO
+
+
+@dataclass
+class Omitted:
+    """What was not taken of folders and archives.
+
+    Attributes:
+        failed: a sentence for each image or folder that cannot be used.
+        told: sentences on what is of another kind.
+    """
+
+    failed: list[str] = field(default_factory=list)
+    told: list[str] = field(default_factory=list)
+
+    def add(self, other: Omitted) -> None:
+        self.failed += other.failed
+        self.told += other.told
+
+
+def load_photographs(path: Path, shortest: int | None = None) -> tuple[list[Picture], Omitted]:
     """All images in a folder (and its subfolders) or tar archive, in the order of their names.
 
     Args:
@@ -31,17 +61,17 @@ def load_photographs(path: Path, shortest: int | None = None) -> tuple[list[Pict
             leaves them as they are.
 
     Returns:
-        The images, (H, W, 3) uint8, and the names of the files that could not be read.
+        The images, (H, W, 3) uint8, and what was not taken.
 
     Raises:
         SdeditError: if there is no such folder or archive, or no readable image in it.
     """
-    named, bad = _load_named(path, shortest)
-    return [image for _, image in named], bad
+    named, omitted = _load_named(path, shortest)
+    return [image for _, image in named], omitted
 
 
-def load_pairs(photographs: Path, paintings: Path) -> tuple[list[Picture], list[str]]:
-    """Photographs with what was painted after them, which has the same name but for its ending.
+def load_pairs(photographs: Path, paintings: Path) -> tuple[list[Picture], Omitted]:
+    """Photographs with what was painted after them, which has the same path but for its ending.
 
     A painting may be smaller, as one is that was painted after strokes of a shrunk photograph: the photograph is then
     shrunk alike.
@@ -50,30 +80,33 @@ def load_pairs(photographs: Path, paintings: Path) -> tuple[list[Picture], list[
         photographs, paintings: as in `load_photographs`.
 
     Returns:
-        The pairs, (H, W, 6) uint8, photograph first, and the names of the paintings that could not be read or have no
-        photograph of their shape.
+        The pairs, (H, W, 6) uint8, photograph first, and what could not be read or has no twin of its shape.
 
     Raises:
         SdeditError: as `load_photographs`, and if there is no pair.
     """
-    named, bad = _load_named(paintings, None)
-    by_stem = {Path(name).stem: image for name, image in _load_named(photographs, None)[0]}
+    named, omitted = _load_named(paintings, None)
+    of_photographs, more = _load_named(photographs, None)
+    omitted.add(more)
+    by_path = dict(of_photographs)
+    by_stem = {_stem(relative): image for relative, image in of_photographs}
     pairs = []
-    for name, painting in named:
-        photograph = by_stem.get(Path(name).stem)
+    for relative, painting in named:
+        # Where a.png lies beside a.jpg, what is painted after the latter is a.jpg.png.
+        photograph = by_path.get(_stem(relative), by_stem.get(_stem(relative)))
         if photograph is not None and min(painting.shape[:2]) < min(photograph.shape[:2]):
             photograph = resized(photograph, min(painting.shape[:2]))
         if photograph is None or photograph.shape != painting.shape:
-            bad.append(name)
+            omitted.failed.append(f"{relative} in {paintings} has no photograph of its name and shape in {photographs}")
         else:
             pairs.append(np.concatenate([photograph, painting], axis=2))
     if not pairs:
         raise SdeditError(f"no picture in {paintings} has the name and shape of a photograph in {photographs}")
-    return pairs, bad
+    return pairs, omitted
 
 
 def resized(image: Picture, shortest: int) -> Picture:
-    """A image, or two in one, with this many pixels on its shorter side; itself if it has them."""
+    """An image, or two in one, with this many pixels on its shorter side; itself if it has them."""
     height, width = image.shape[:2]
     scale = shortest / min(height, width)
     if scale == 1:
@@ -83,54 +116,106 @@ def resized(image: Picture, shortest: int) -> Picture:
     return np.concatenate([Image.fromarray(part).resize(size, Image.Resampling.LANCZOS) for part in parts], axis=2)
 
 
-def _load_named(path: Path, shortest: int | None) -> tuple[list[tuple[str, Picture]], list[str]]:
-    def read(item: tuple[str, BinaryIO]) -> tuple[str, Picture | None]:
-        name, file = item
+def _stem(relative: str) -> str:
+    return posixpath.splitext(relative)[0]
+
+
+def _load_named(path: Path, shortest: int | None) -> tuple[list[tuple[str, Picture]], Omitted]:
+    """Images by their paths within a folder or archive."""
+    omitted = Omitted()
+
+    def read(file: PhotographFile) -> Picture | SdeditError:
         try:
-            image = np.asarray(open_image(file, name))
-        except SdeditError:
-            return name, None
-        return name, image if shortest is None else resized(image, shortest)
+            image = open_image(file.content, file.name)
+            if shortest is not None:
+                working_size(image.size, shortest)
+            picture = np.asarray(image)
+            return picture if shortest is None else resized(picture, shortest)
+        except SdeditError as error:
+            return error
+        except ValueError as error:
+            return SdeditError(f"{file.name}: {error}")
 
+    named: list[tuple[str, Picture]] = []
     with ThreadPoolExecutor() as threads:  # files are decoded without Python's lock
-        results = list(threads.map(read, photograph_files(path)))
-    named = [(name, image) for name, image in results if image is not None]
+        files = photograph_files(path, omitted)
+        for relative, result in threads.map(lambda file: (file.relative, read(file)), files):
+            if isinstance(result, SdeditError):
+                omitted.failed.append(" ".join(str(result).split()))
+            else:
+                named.append((relative, result))
     if not named:
-        raise SdeditError(f"there is no readable picture in {path}")
-    return named, [name for name, image in results if image is None]
+        why = f": {omitted.failed[0]}" if omitted.failed else ""
+        raise SdeditError(f"there is no readable picture in {path}{why}")
+    return named, omitted
 
 
-def photograph_files(path: Path) -> Iterator[tuple[str, BinaryIO]]:
-    """Names and contents of the image files in a folder (and its subfolders) or tar archive, in order of name.
+def photograph_files(path: Path, omitted: Omitted | None = None) -> Iterator[PhotographFile]:
+    """The image files in a folder (and its subfolders) or tar archive, in order of name.
 
-    Hidden files and folders are left out, such as the "._" twins that a Mac leaves on other disks and in archives.
+    Of an archive the folder that holds everything is left out of their paths. Which files are taken is said in
+    `sdedit.io.walk`.
+
+    Args:
+        path: the folder or archive.
+        omitted: takes what is not an image that is read.
 
     Raises:
         SdeditError: if it is neither.
     """
-    if is_folder(path):
-        for file in sorted(path.rglob("*")):
-            if _is_photograph(file.relative_to(path)) and is_file(file):
-                try:
-                    content = io.BytesIO(file.read_bytes())
-                except OSError:
-                    content = io.BytesIO()  # no picture, which whoever opens it says
-                yield str(file), content
-        return
+    omitted = Omitted() if omitted is None else omitted
+    yield from _in_folder(path, omitted) if is_folder(path) else _in_archive(path, omitted)
+
+
+def _in_folder(path: Path, omitted: Omitted) -> Iterator[PhotographFile]:
+    found = walk_images(str(path))
+    omitted.failed += [told_unreadable(folder, why) for folder, why in found.unreadable]
+    if found.left_out:
+        omitted.told.append(told_left_out(found.left_out))
+    for relative, file in found.files:
+        try:
+            content = open_input(file)[0]
+        except SdeditError as error:
+            omitted.failed.append(str(error))
+            continue
+        yield PhotographFile(file, relative, content)
+
+
+def _in_archive(path: Path, omitted: Omitted) -> Iterator[PhotographFile]:
+    with _opened_archive(path) as archive:
+        for member, relative in _members(path, archive, omitted):
+            content = archive.extractfile(member)
+            assert content is not None
+            yield PhotographFile(member.name, relative, io.BytesIO(content.read()))
+
+
+def archived_paths(path: Path, omitted: Omitted) -> dict[str, str]:
+    """Of the image files in a tar archive the path within it, by their names; as `photograph_files`, but not read."""
+    with _opened_archive(path) as archive:
+        return {member.name: relative for member, relative in _members(path, archive, omitted)}
+
+
+@contextmanager
+def _opened_archive(path: Path) -> Iterator[tarfile.TarFile]:
     try:
         with tarfile.open(path) as archive:
-            members = sorted((m for m in archive.getmembers() if m.isfile()), key=lambda member: member.name)
-            for member in members:
-                if _is_photograph(PurePosixPath(member.name)):
-                    file_in_tar = archive.extractfile(member)
-                    assert file_in_tar is not None
-                    yield member.name, io.BytesIO(file_in_tar.read())
-    except tarfile.TarError as error:
+            yield archive
+    except (tarfile.TarError, EOFError, zlib.error) as error:
         if is_zip(path):
             raise SdeditError(f"{path} is a zip archive; unpack it and name the folder, or pack it with tar") from error
         raise SdeditError(f"{path} is neither a folder nor a complete tar archive: {error}") from error
     except OSError as error:
         raise SdeditError(f"cannot read {path}: {reason(error)}") from error
+
+
+def _members(path: Path, archive: tarfile.TarFile, omitted: Omitted) -> list[tuple[tarfile.TarInfo, str]]:
+    """The image files of an archive by name, and their paths without the folder that holds them all."""
+    members = sorted((member for member in archive.getmembers() if member.isfile()), key=lambda member: member.name)
+    if left_out := [f"{member.name} in {path}" for member in members if is_left_out(member.name)]:
+        omitted.told.append(told_left_out(left_out))
+    wanted = {member: kept_path(member.name) for member in members if is_wanted(member.name)}
+    shared = posixpath.commonpath([posixpath.dirname(kept) for kept in wanted.values()] or [""])
+    return [(member, posixpath.relpath(kept, shared or ".")) for member, kept in wanted.items()]
 
 
 def is_zip(path: Path) -> bool:
@@ -140,11 +225,6 @@ def is_zip(path: Path) -> bool:
             return file.read(4) == b"PK\x03\x04"
     except OSError:
         return False
-
-
-def _is_photograph(path: PurePath) -> bool:
-    """By its name within its folder or archive."""
-    return path.suffix.lower() in IMAGE_SUFFIXES and not any(part.startswith(".") for part in path.parts)
 
 
 def centre_squares(images: list[Picture], side: int) -> Tensor:
@@ -164,14 +244,14 @@ def spread(images: Sequence[Item], limit: int) -> list[Item]:
     return [images[index * len(images) // count] for index in range(count)]
 
 
-def load_squares(path: Path, side: int, limit: int | None = None) -> tuple[Tensor, list[str]]:
+def load_squares(path: Path, side: int, limit: int | None = None) -> tuple[Tensor, Omitted]:
     """`centre_squares` of the images in a folder or tar archive, at most `limit` of them, evenly spread over all.
 
     Returns:
-        (N, 3, side, side) float32 in [0, 1], and the names of the files that could not be read.
+        (N, 3, side, side) float32 in [0, 1], and what was not taken.
 
     Raises:
         SdeditError: as `load_photographs`.
     """
-    images, bad = load_photographs(path, side)
-    return centre_squares(spread(images, limit or len(images)), side), bad
+    images, omitted = load_photographs(path, side)
+    return centre_squares(spread(images, limit or len(images)), side), omitted

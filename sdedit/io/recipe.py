@@ -21,6 +21,7 @@ from sdedit.io.files import reason
 from sdedit.io.history import history_of, with_history
 from sdedit.io.png import open_mended
 from sdedit.io.tables import from_table
+from sdedit.io.tiff import write_deep_tiff
 
 _KEY = "sdedit"
 CARRIERS = "only PNG, JPEG and WebP files"
@@ -95,6 +96,7 @@ class Recipe:
     device: str = "cpu"  # its type, without a number
     batch: int = 1  # images that went through the network together; it decides the last bits of rounding
     folder_seed: int | None = None  # the seed of a whole folder that `seed` was derived from
+    quality: int | None = None  # of a JPEG file, and of a WebP file with losses
     layers: LayerRecipe | None = None
 
     def to_dict(self) -> dict[str, Any]:
@@ -124,8 +126,8 @@ def save_image(
     """Write an image in the format of a file name's suffix; PNG, JPEG and WebP files carry the recipe, if one is given.
 
     `quality` is that of JPEG and of WebP with losses, from 1 to 100. `metadata` are what Pillow's `save` takes:
-    icc_profile, exif, and for PNG `texts` by their keys, and `deep`, the channels (H, W, 3 or 4) uint16 of an image
-    whose bits are more than Pillow's modes have.
+    icc_profile, exif, and for PNG `texts` by their keys, and for PNG and TIFF `deep`, the channels (H, W, C) uint16 of
+    an image whose bits are more than Pillow's modes have.
     """
     file_format = Image.registered_extensions()[suffix]
     told = None if recipe is None else json.dumps(recipe.to_dict())
@@ -141,6 +143,9 @@ def save_image(
             image.save(file, format=file_format, pnginfo=info, **metadata)
         else:
             write_deep_png(image, deep, file, pnginfo=info, **metadata)
+        return
+    if deep is not None:
+        write_deep_tiff(image.mode, deep, file, **metadata)
         return
     if file_format in _WITH_EXIF and told is not None:
         metadata["exif"] = with_history(metadata.get("exif"), told, file_format)

@@ -9,14 +9,15 @@ from typing import Any, BinaryIO
 import numpy as np
 from PIL import Image, ImageCms
 
-from sdedit.errors import SdeditError
-from sdedit.io.beside import Beside
+from sdedit.io.beside import MOST_IN_JPEG, Beside
 from sdedit.io.colour import convert_profile, split_alpha, to_layer, to_srgb, upright
 from sdedit.io.deep import has_deep_colours, read_deep_colours, to_8_bits
+from sdedit.io.files import JPEG_SUFFIXES
 from sdedit.io.history import without_history
 from sdedit.io.images import decode
 
 _AS_IT_IS = ("L", "LA", "RGB", "RGBA")
+_MODES = {2: "LA", 3: "RGB", 4: "RGBA"}  # by the number of channels
 # EXIF shares its tags with TIFF, where these say how the file stores its pixels.
 _LAYOUT_TAGS = {*range(254, 260), 262, 266, 273, *range(277, 280), 284, 317, *range(320, 326), 338, 339, 530, 34675}
 
@@ -54,9 +55,13 @@ class SourceImage:
         exif = tags.tobytes() if tags else None
         profile, beside = image.info.get("icc_profile"), Beside.of(image, given)
         notes, deep = _frames_lost(given, name), None
-        if image.mode.startswith("I;16") and "transparency" not in image.info:
+        if image.mode.startswith("I;16"):
+            levels, alpha = split_alpha(image, name)
             deep = np.asarray(image).astype(np.uint16)[..., None]
-            image = split_alpha(image, name)[0]
+            image = levels
+            if alpha is not None:
+                deep = np.concatenate([deep, np.asarray(alpha)[..., None] * np.uint16(257)], axis=2)
+                image = Image.merge("LA", [levels, alpha])
         elif image.mode.startswith(("I", "F")):
             notes = (*notes, f"{name} has {image.mode} pixels; the result is 8-bit sRGB")
             image, profile = to_srgb(image, name), None
@@ -103,8 +108,20 @@ class SourceImage:
 
     def metadata(self, suffix: str) -> dict[str, Any]:
         """What `sdedit.io.recipe.save_image` has to be given so that nothing is lost in a file of this ending."""
-        exif = {"exif": self.exif} if self.exif else {}
+        exif = {"exif": self.exif} if self.exif and not self._exif_is_too_large(suffix) else {}
         return {"icc_profile": self.profile, **exif, **self.beside.metadata(suffix)}
+
+    def lost(self, suffix: str) -> list[str]:
+        """What a file of this ending does not hold of what lies beside the pixels, in words."""
+        lost = self.beside.lost(suffix)
+        if self.profile and suffix == ".bmp":
+            lost.insert(0, "the colour profile")
+        if self.exif and (suffix == ".bmp" or self._exif_is_too_large(suffix)):
+            lost.insert(0, "the EXIF data")
+        return lost
+
+    def _exif_is_too_large(self, suffix: str) -> bool:
+        return suffix in JPEG_SUFFIXES and len(self.exif or b"") > MOST_IN_JPEG
 
     def with_colours(self, colours: np.ndarray) -> Image.Image:
         """The image with other colours (H, W, 1 or 3) and its own alpha channel.
@@ -139,26 +156,19 @@ class SourceImage:
         colours = SourceImage(self.image.convert(self.colour_mode), self.profile, name=self.name)
         return colours.srgb((0, 0, *self.size), colours.colours())
 
-    def filled(self) -> tuple[SourceImage, np.ndarray]:
-        """The image made opaque, and where it was not.
-
-        Returns:
-            The image, what is transparent laid on white; and (H, W) float32 in [0, 1], 1 where it was transparent.
-
-        Raises:
-            SdeditError: if it has no transparency.
-        """
-        if not self.has_alpha:
-            raise SdeditError(f"{self.name} has no transparency that could be the mask; name a file with --mask")
-        alpha = np.asarray(self.image.getchannel("A"), np.float32)[..., None] / 255
+    def laid_on_white(self, share: np.ndarray) -> SourceImage:
+        """The image without transparency: white by a share (H, W) in [0, 1] of each pixel, itself where that is 0."""
+        share = share[..., None]
         white = self.from_srgb(Image.new("RGB", (1, 1), "white")).astype(np.float32)
-        colours = self.colours()
-        laid = np.where(alpha == 1, colours, white + alpha * (colours - white)).round().astype(np.uint8)
-        image = Image.fromarray(laid[..., 0] if self.colour_mode == "L" else laid)
-        notes = self.notes
-        if self.deep is not None:
-            notes = (*notes, f"{self.name} has 16 bits a channel; with its hole filled the result has 8")
-        return replace(self, image=image, notes=notes, deep=None), 1 - alpha[..., 0]
+
+        def laid(colours: np.ndarray, scale: int) -> np.ndarray:
+            mixed = (colours + share * (scale * white - colours)).round().clip(0, 255 * scale)
+            return np.where(share == 0, colours, mixed.astype(colours.dtype))
+
+        colours = laid(self.colours(), 1)
+        image = Image.fromarray(colours[..., 0] if self.colour_mode == "L" else colours)
+        deep = None if self.deep is None else laid(self.exact_colours(), 257)
+        return replace(self, image=image, deep=deep)
 
     def from_srgb(self, image: Image.Image) -> np.ndarray:
         """RGB in sRGB -> (H, W, 1 or 3) uint8 in the colours of this image."""
@@ -171,7 +181,7 @@ class SourceImage:
 def open_source(file: BinaryIO, name: str) -> SourceImage:
     """Read a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF; palettes become colours, CMYK 8-bit sRGB.
 
-    Grey of 16 bits keeps them, and in a PNG so do colours, with or without transparency.
+    Channels of 16 bits keep them.
 
     Raises:
         SdeditError: if the file is not a whole image of at most 178 million pixels.
@@ -181,10 +191,10 @@ def open_source(file: BinaryIO, name: str) -> SourceImage:
         return source
     deep = read_deep_colours(file)
     if deep is None or deep.shape[:2] != source.size[::-1]:
-        note = f"{name} has 16 bits a channel; the result has 8, as only a PNG's colours are kept with 16"
+        note = f"{name} has 16 bits a channel, laid in a way that only 8 of them are read of; the result has 8"
         return replace(source, notes=(*source.notes, note))
-    channels = Image.merge(source.image.mode, [Image.fromarray(to_8_bits(plane)) for plane in deep.transpose(2, 0, 1)])
-    return replace(source, image=channels, deep=deep)
+    planes = [Image.fromarray(to_8_bits(plane)) for plane in deep.transpose(2, 0, 1)]
+    return replace(source, image=Image.merge(_MODES[len(planes)], planes), deep=deep)
 
 
 def open_layer(file: BinaryIO, name: str) -> Image.Image:

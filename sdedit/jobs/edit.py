@@ -19,11 +19,12 @@ from sdedit.io.files import JPEG_SUFFIXES, PIPE, exists, is_file, is_folder, ope
 from sdedit.io.images import decode
 from sdedit.io.recipe import LayerRecipe
 from sdedit.io.source_image import SourceImage, open_layer, open_source
+from sdedit.io.walk import is_wanted
 from sdedit.jobs.guides import Guide, read_guide
 from sdedit.jobs.options import ALPHA, LayerOptions
 from sdedit.pipelines.crop import CropOptions
 from sdedit.pipelines.mask import mask_values
-from sdedit.pipelines.overlay import Overlay, with_patch, with_strokes
+from sdedit.pipelines.overlay import Overlay, with_hole_filled, with_patch, with_strokes
 
 if TYPE_CHECKING:
     from sdedit.jobs.tasks import Task
@@ -99,7 +100,7 @@ class LayeredImage:
 
     def _holds_16_bits(self, suffix: str) -> bool:
         """Whether a file of this ending holds the image with all its bits, as it is written here."""
-        return suffix == ".png" or (suffix in (".tif", ".tiff") and self.source.image.mode == "L")
+        return suffix == ".png" or (suffix in (".tif", ".tiff") and self.source.image.mode != "LA")
 
     def _notes(self, overlay: Overlay) -> Iterator[str]:
         crop = overlay.crop
@@ -116,8 +117,8 @@ class LayeredImage:
             yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the image round it"
         if self.source.deep is not None and self.output and not self._holds_16_bits(self.output.suffix.lower()):
             yield f"{self.path} has 16 bits a channel and {self.output} gets 8; a PNG keeps them"
-        if self.output is not None and (lost := self.source.beside.lost(self.output.suffix.lower())):
-            yield f"{self.output} cannot hold the text in {self.path} ({', '.join(lost)}); a PNG keeps it"
+        if self.output is not None and (lost := self.source.lost(self.output.suffix.lower())):
+            yield f"{self.output} cannot hold {' and '.join(lost)} of {self.path}"
         if self.output is not None and self.output.suffix.lower() in JPEG_SUFFIXES:
             yield f"{self.output} is a JPEG file, which changes every pixel a little; a PNG keeps them outside the mask"
 
@@ -161,7 +162,7 @@ def open_layered(
     elif options.mask_is_alpha:
         names["mask"] = ALPHA
         if options.task == "edit":
-            source, values = source.filled()
+            source, values = with_hole_filled(source)
     if values is not None and options.invert_mask:
         values = 1 - values
     return LayeredImage(image.path, image.checksum, source, opened, values, names, options, output)
@@ -211,7 +212,7 @@ class Layers:
         if str(folder) not in self._names:
             by_stem: dict[str, list[str]] = {}
             for file in sorted(folder.iterdir()) if is_folder(folder) else []:
-                if not file.name.startswith(".") and is_file(file):
+                if is_wanted(file.name) and is_file(file):
                     by_stem.setdefault(file.stem, []).append(str(file))
             self._names[str(folder)] = by_stem
         found = self._names[str(folder)].get(relative.stem, [])

@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import Any
 
 from sdedit.diffusion.samplers import NO_CHOICE, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import write_table
 from sdedit.io.outputs import plan_outputs
 from sdedit.jobs.console import Console
+from sdedit.jobs.omitted import raise_for_omitted, tell_omitted
 from sdedit.jobs.options import ModelOptions
-from sdedit.jobs.settings import sampling_for
+from sdedit.jobs.settings import sampling_for, tell_notes
 
 
 @dataclass(frozen=True)
@@ -31,19 +34,20 @@ class EvaluateJob:
     overwrite: bool = False
 
 
-def run_evaluate_job(job: EvaluateJob, console: Console) -> list[Path]:
+def run_evaluate_job(job: EvaluateJob, console: Console) -> Iterator[Path]:
     """Paint all guides at each t0 and measure them.
 
     Guides and photographs are brought to the model's native size: the largest square in their middle, shrunk. The first
     row, t0 = 0, is the guides as they are.
 
     Returns:
-        The files written.
+        The files written, as they are.
 
     Raises:
         SdeditError: if anything given cannot be used, or there are too few pictures.
+        SomeFailedError: at the end, if some pictures could not be read.
     """
-    from sdedit.evaluation.plot import check_plotting, plot_over_t0
+    from sdedit.evaluation.plot import check_plotting
 
     if job.plot:
         check_plotting()
@@ -57,18 +61,18 @@ def run_evaluate_job(job: EvaluateJob, console: Console) -> list[Path]:
     from sdedit.evaluation.curve import BATCH, realism_curve
     from sdedit.evaluation.features import load_extractor
     from sdedit.evaluation.kid import check_enough
-    from sdedit.io.photographs import load_squares
+    from sdedit.io.photographs import Omitted, load_squares
 
     model = job.model.load(console.bars)
+    tell_notes(model, console)
     try:
         sampling = sampling_for(job.sampling, model, max(job.t0))
     except ValueError as error:
         raise SdeditError(str(error)) from error
-    squares = []
+    squares, omitted = [], Omitted()
     for place, words, limit in ((job.guides, "guides", job.limit), (job.photos, "photographs", None)):
         pictures, bad = load_squares(place, model.native_size, limit)
-        for name in bad:
-            console.log(f"left out {name}: it is not a whole picture")
+        omitted.add(bad)
         check_enough(len(pictures), f"{words} ({place})")
         squares.append(pictures)
     guides, photographs = squares
@@ -101,10 +105,18 @@ def run_evaluate_job(job: EvaluateJob, console: Console) -> list[Path]:
             }
             rows.append({**asdict(point), **facts})
     write_table(table_file, rows)
-    if not job.plot:
-        return [table_file]
+    yield table_file
+    if job.plot:
+        _plot(plot_file, job, rows, extractor.name)
+        yield plot_file
+    tell_omitted(omitted, console)
+    raise_for_omitted(omitted, len(guides) + len(photographs), "the table")
+
+
+def _plot(file: Path, job: EvaluateJob, rows: list[dict[str, Any]], features: str) -> None:
+    from sdedit.evaluation.plot import plot_over_t0
+
     painted = rows[1:]
-    kid_label, l2_label = f"KID ({extractor.name})", "L2 to the guide"
+    kid_label, l2_label = f"KID ({features})", "L2 to the guide"
     curves = {kid_label: [row["kid"] for row in painted], l2_label: [row["l2"] for row in painted]}
-    plot_over_t0(plot_file, job.t0, curves, {kid_label: [row["kid_error"] for row in painted]})
-    return [table_file, plot_file]
+    plot_over_t0(file, job.t0, curves, {kid_label: [row["kid_error"] for row in painted]})

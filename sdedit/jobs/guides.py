@@ -17,7 +17,7 @@ from PIL import Image
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import read_stdin, reason
-from sdedit.io.images import claimed_pixels, fit_guide, open_image, working_size
+from sdedit.io.images import SlimError, claimed_pixels, fit_guide, open_image, working_size
 from sdedit.io.recipe import LayerRecipe
 
 _LARGE = 32 << 20  # bytes of file and pixels of image, from which guides are read one at a time
@@ -58,6 +58,8 @@ class Guide:
         """
         try:
             fitted = fit_guide(self.image, working_size(self.image.size, size))
+        except SlimError as error:
+            raise SdeditError(f"{self.path}: {error}, or say both sides with --size WIDTHxHEIGHT") from error
         except ValueError as error:
             raise SdeditError(f"{self.path}: {error}") from error
         return replace(self, image=fitted, original=None if fitted.size == self.image.size else self.image.size)

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any
 from sdedit.errors import SdeditError
 from sdedit.io.files import exists, is_file, is_folder
 from sdedit.io.recipe import read_recipe
+from sdedit.jobs.console import Console, counted
+from sdedit.jobs.omitted import raise_for_omitted, tell_omitted
 
 if TYPE_CHECKING:
     import torch
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
 
 _LARGEST_SIZE = 256  # pixels; more shows nothing else and takes minutes
+_ASSUMED = "assumed"  # in a model's card: what its original did not say
 _MOST_CHANGE = 3.0  # of D(x; sigma_min) against x, in units of sigma_min
 
 
@@ -58,7 +61,7 @@ def describe(
         network = {"pyramids": f"input {config.input_pyramid}, output {config.output_pyramid}"}
     facts = {
         "model": model.name,
-        **{key: value for key, value in model.card.items() if key not in ("name", CALIBRATION)},
+        **{key: value for key, value in model.card.items() if key not in ("name", CALIBRATION, _ASSUMED)},
         "native size": f"{model.native_size} px",
         "size multiple": f"{model.size_multiple} px",
         "sigma": f"{model.schedule.sigma_min:g} to {model.schedule.sigma_max:g}",
@@ -75,8 +78,9 @@ def describe(
     }
     if CALIBRATION in model.card:
         facts["calibrated"] = f"on {calibration_of(model).photographs} photographs"
-    if model.notes:
-        facts["assumed"] = "; ".join(model.notes)
+    before = str(model.card.get(_ASSUMED, ""))  # when it was converted
+    if assumed := [*filter(None, [before]), *(note for note in model.notes if note not in before)]:
+        facts[_ASSUMED] = "; ".join(assumed)
     return facts
 
 
@@ -153,21 +157,32 @@ def convert_model(model: ScoreModel, output: Path, overwrite: bool = False, dtyp
     from sdedit.checkpoints.formats.diffusers import export_diffusers
     from sdedit.checkpoints.formats.native import save_checkpoint
 
+    check_conversion(output, overwrite, dtype)
+    if output.suffix == ".safetensors":
+        kind = torch.float16 if dtype == "float16" else torch.float32
+        if not all(torch.isfinite(tensor.to(kind)).all() for tensor in model.network.state_dict().values()):
+            raise SdeditError(f"{model.name} has weights that float16 cannot hold; leave out --dtype")
+        said = {_ASSUMED: "; ".join(model.notes)} if model.notes else {}
+        save_checkpoint(replace(model, card={**model.card, **said}), output, kind)
+    else:
+        export_diffusers(model, output)
+
+
+def check_conversion(output: Path, overwrite: bool, dtype: str) -> None:
+    """Refuse what can be refused without a model.
+
+    Raises:
+        SdeditError: if the output cannot be, or must not be written, or not as this type.
+    """
     if exists(output) and not overwrite:
         raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
     if output.suffix == ".safetensors":
         if is_folder(output):
             raise SdeditError(f"cannot write {output}: it is a folder")
-        kind = torch.float16 if dtype == "float16" else torch.float32
-        if not all(torch.isfinite(tensor.to(kind)).all() for tensor in model.network.state_dict().values()):
-            raise SdeditError(f"{model.name} has weights that float16 cannot hold; leave out --dtype")
-        save_checkpoint(model, output, kind)
     elif dtype != "float32":
         raise SdeditError(f"{output} is a folder for diffusers, which has float32; leave out --dtype {dtype}")
     elif output.suffix or (exists(output) and not is_folder(output)):
         raise SdeditError(f"cannot write {output}: name a file ending in .safetensors, or a folder for diffusers")
-    else:
-        export_diffusers(model, output)
 
 
 @dataclass(frozen=True)
@@ -218,8 +233,8 @@ def verify_model(model: ScoreModel) -> list[Check]:
 
 
 def calibrate_checkpoint(
-    name: str, photos: Path, output: Path | None = None, overwrite: bool = False, limit: int = 100
-) -> tuple[Path, int]:
+    name: str, photos: Path, output: Path | None, overwrite: bool, console: Console, limit: int = 100
+) -> None:
     """Measure photographs with a model, and write the model again with what was measured in its card.
 
     Args:
@@ -227,13 +242,12 @@ def calibrate_checkpoint(
         photos: a folder or tar archive of photographs that the model was not trained on.
         output: the .safetensors file to write; None for the model's own file, if it is one of sdedit's.
         overwrite: whether an output that exists, other than the model's own file, may be replaced.
+        console: says what was measured.
         limit: at most so many photographs, evenly spread over all.
-
-    Returns:
-        The file written, and how many photographs were measured.
 
     Raises:
         SdeditError: if anything given cannot be used.
+        SomeFailedError: at the end, if some photographs could not be read.
     """
     from sdedit.checkpoints.formats.native import is_native, save_checkpoint
     from sdedit.checkpoints.hub import built_in_models
@@ -253,11 +267,13 @@ def calibrate_checkpoint(
     elif exists(output) and not overwrite:
         raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
     model = load_model(name, precision="fp32")
-    images, _ = load_squares(photos, model.native_size, limit)
+    images, omitted = load_squares(photos, model.native_size, limit)
     calibration = calibrate(model, images)
     calibrated = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
     save_checkpoint(calibrated, output, _stored_type(model))
-    return output, calibration.photographs
+    console.log(f"{output}: calibrated on {counted(calibration.photographs, 'photograph')}")
+    tell_omitted(omitted, console)
+    raise_for_omitted(omitted, len(images), "the calibration")
 
 
 def _stored_type(model: ScoreModel) -> torch.dtype:

@@ -188,7 +188,7 @@ class PaintOptions:
             ("repeats", self.repeats, None),
             ("variants", self.variants, MOST_VARIANTS),
             ("passes", 1 if self.passes is None else self.passes, MOST_PASSES),
-            ("batch", self.batch or 1, None),
+            ("batch", 1 if self.batch is None else self.batch, None),
         ):
             if value < 1 or (most is not None and value > most):
                 raise SdeditError(f"{name} must be at least 1{f' and at most {most}' if most else ''}, not {value}")

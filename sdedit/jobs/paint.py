@@ -89,6 +89,7 @@ def paint_files(
     exclude: Sequence[str] = (),
     overwrite: bool = False,
     skip_existing: bool = False,
+    no_recipe: bool = False,
     shard: tuple[int, int] | None = None,
     device: str = "auto",
     precision: str = "auto",
@@ -118,6 +119,7 @@ def paint_files(
         include, exclude: patterns of names, such as "*.png" or "night/*".
         overwrite: paint every image again.
         skip_existing: leave every image alone that is there, whatever its recipe.
+        no_recipe: write no recipe: images and ledger name neither guide nor model, and nothing says what is done.
         shard: (i, n), only the i-th of n shares; i counts from 0.
         device, precision, offline: as in `sdedit.load_model`, for a model that is loaded here.
         tune_allocator: let this process keep freed memory, as the command does: faster on a CPU, and process-wide.
@@ -159,6 +161,7 @@ def paint_files(
         exclude=tuple(exclude),
         overwrite=overwrite,
         skip_existing=skip_existing,
+        no_recipe=no_recipe,
         shard=shard,
     )
     return paint_folder(given, [], Path(output), options, SILENT)
@@ -230,6 +233,7 @@ def paint_guide(guide: str, output: str | None, options: PaintOptions, console: 
                 yield result
     if film is not None and film_file is not None:
         film.write(film_file, shown[0] if shown else None)
+        console.log(f"wrote {film_file}")
 
 
 def _remembering(finish: Finish, images: list[Image.Image]) -> Finish:

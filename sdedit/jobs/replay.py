@@ -72,6 +72,7 @@ def replay_image(
         seed=recipe.seed,
         size=(recipe.width, recipe.height) if layers is None else min(recipe.width, recipe.height),
         background=recipe.background,
+        jpeg_quality=recipe.quality or PaintOptions.jpeg_quality,
         layers=layers,
         overwrite=overwrite,
     )

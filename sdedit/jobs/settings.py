@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from sdedit.diffusion.samplers import Sampling, SamplingChoice, resolve_sampling
 from sdedit.errors import SdeditError
 from sdedit.io.recipe import Recipe, package_version
+from sdedit.jobs.console import Console
 from sdedit.jobs.options import ALPHA, DEFAULT_T0, LayerOptions, PaintOptions
 
 if TYPE_CHECKING:
@@ -172,15 +173,20 @@ def sampling_for(choice: SamplingChoice | Sampling, model: ScoreModel, t0: float
     return choice
 
 
-def warnings(settings: Resolved, model: ScoreModel) -> list[str]:
-    """What a user should know before painting: what the model's file left open, and steps that are too few."""
-    lines = [f"{model.name}: {note}" for note in model.notes]
+def tell_notes(model: ScoreModel, console: Console) -> None:
+    """Say what a model's file left open, and what was assumed."""
+    for note in model.notes:
+        console.log(f"{model.name}: {note}")
+
+
+def warn_of(settings: Resolved, model: ScoreModel, console: Console) -> None:
+    """Say what a user should know before painting: what the model's file left open, and steps that are too few."""
+    tell_notes(model, console)
     if settings.sampling.sampler == "euler-maruyama-t":
         growth = math.log(settings.sigma / model.schedule.sigma_min)
         stable_steps = math.floor(2 * growth) + 1
         if settings.sampling.steps < stable_steps:
-            lines.append(
+            console.log(
                 f"euler-maruyama-t is unstable at this t0 with fewer than {stable_steps} steps, and wants many times "
                 "more"
             )
-    return lines

@@ -2,25 +2,31 @@
 
 from __future__ import annotations
 
-import posixpath
+import hashlib
+import json
 import tarfile
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from PIL import Image
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PIPE, exists, is_folder, make_folder, open_input, write_atomically, write_output
+from sdedit.io.files import PIPE, ends_the_work, exists, is_folder, make_folder, open_input, write_output
 from sdedit.io.images import fit_guide, open_image, working_size
 from sdedit.io.outputs import plan_outputs
-from sdedit.io.photographs import is_zip, photograph_files
-from sdedit.jobs.batch.listing import kept_path, list_guides, name_targets, told_left_out
+from sdedit.io.photographs import Omitted, archived_paths, is_zip, photograph_files
+from sdedit.io.recipe import is_whole, save_image
+from sdedit.io.walk import told_left_out, told_unreadable
+from sdedit.jobs.batch.folder import prepare_folder
+from sdedit.jobs.batch.listing import list_guides, name_targets
 from sdedit.jobs.console import Console
 from sdedit.jobs.tasks import PaintedFile, Tally
 from sdedit.pipelines.strokes import simulate_strokes
 
+_TOLD = "sdedit-strokes"  # the key of a text in the PNG
 Opened = Callable[[], tuple[BinaryIO, str]]  # a picture's content and its name
 
 
@@ -55,8 +61,10 @@ def simulate_one(
         output = PIPE
     default = name.with_name(f"{name.stem}-strokes.png")
     file = plan_outputs(output, default, [photo], [".png"], overwrite=overwrite)[0]
-    strokes = _simulate(*open_input(photo), size)
-    write_output(file, partial(strokes.save, format="PNG"))
+    data, called = open_input(photo)
+    told = {"photograph": hashlib.sha256(data.read()).hexdigest(), "size": size}
+    data.seek(0)
+    _save(_simulate(data, called, size), told, file)
     yield PaintedFile(photo, str(file or PIPE), "painted")
 
 
@@ -65,24 +73,32 @@ def simulate_all(
 ) -> Generator[PaintedFile, None, None]:
     """Simulate strokes from each picture in a folder or tar archive, by the same names and in the same tree.
 
-    Pictures that are there already are left as they are. A photograph that cannot be read gives a result with an error,
-    and the others go on.
+    What is done is left, and made again where the photograph has changed; what is there and was made with another size,
+    or by something else, is kept. A photograph that cannot be read gives a result with an error, and the others go on.
 
     Args:
         photos: the folder or archive.
         folder: to write in; it is made if need be.
         size: as in `simulate_one`.
-        overwrite: simulate those that are there again.
+        overwrite: simulate all of them again, whatever is there.
         console: says what is done and what failed.
 
     Raises:
         SdeditError: if there are no pictures, or the folder cannot be written.
-        SomeFailedError: at the end, if some photographs could not be read.
+        SomeFailedError: at the end, if some photographs could not be read, or other pictures are kept.
     """
-    entries = _in_folder(photos, folder, console) if is_folder(photos) else _in_archive(photos)
+    omitted = Omitted()
+    entries = _in_folder(photos, folder, omitted) if is_folder(photos) else _in_archive(photos, omitted)
+    prepare_folder(folder)
     tally = Tally("simulated")
     for name, target, opened in entries:
         result = _simulate_into(name, folder / target, opened, size, overwrite)
+        tally.add(result)
+        yield result
+    for sentence in omitted.told:
+        console.log(sentence)
+    for sentence in omitted.failed:
+        result = PaintedFile(str(photos), str(folder), "failed", error=sentence)
         tally.add(result)
         yield result
     if not sum(tally.counts.values()):
@@ -95,31 +111,53 @@ def simulate_all(
 
 def _simulate_into(name: str, file: Path, opened: Opened, size: int | None, overwrite: bool) -> PaintedFile:
     try:
-        if exists(file) and not overwrite:
+        there = None if overwrite or not exists(file) else _told_in(file)
+        if there is not None and there.get("size", 0) != size:
+            sides = [str(side or "the photograph's own") for side in (there.get("size"), size)]
+            why = (
+                f"it was made with size {sides[0]}, not {sides[1]}" if "size" in there else "it is not of this command"
+            )
+            return PaintedFile(name, str(file), "skipped", reason=why)
+        data = opened()
+        told = {"photograph": hashlib.sha256(data[0].read()).hexdigest(), "size": size}
+        data[0].seek(0)
+        if told == there and is_whole(file):
             return PaintedFile(name, str(file), "skipped")
-        strokes = _simulate(*opened(), size)
+        strokes = _simulate(*data, size)
         make_folder(file.parent)
+        _save(strokes, told, file)
     except SdeditError as error:
+        if ends_the_work(error):
+            raise
         return PaintedFile(name, str(file), "failed", error=str(error))
-    write_atomically(file, partial(strokes.save, format="PNG"))
     return PaintedFile(name, str(file), "painted")
 
 
-def _in_folder(photos: Path, folder: Path, console: Console) -> Iterator[tuple[str, str, Opened]]:
+def _save(strokes: Image.Image, told: dict[str, Any], file: Path | None) -> None:
+    """Write strokes with what they were made of, by which the command knows them again."""
+    write_output(file, lambda opened: save_image(strokes, opened, ".png", None, texts={_TOLD: json.dumps(told)}))
+
+
+def _told_in(file: Path) -> dict[str, Any]:
+    """What a file says that it was made of; nothing if it is not of this command."""
+    with suppress(Exception), Image.open(file, formats=("PNG",)) as image:
+        return dict(json.loads(image.info[_TOLD]))
+    return {}
+
+
+def _in_folder(photos: Path, folder: Path, omitted: Omitted) -> Iterator[tuple[str, str, Opened]]:
     listing = list_guides([photos], [], folder)
-    if listing.left_out:
-        console.log(told_left_out(listing.left_out))
-    for source in listing.guides:
-        yield source.path, source.target, partial(open_input, source.path)
+    omitted.told += [told_left_out(listing.left_out)] if listing.left_out else []
+    omitted.failed += [told_unreadable(*place) for place in listing.unreadable]
+    return ((source.path, source.target, partial(open_input, source.path)) for source in listing.guides)
 
 
-def _in_archive(photos: Path) -> Iterator[tuple[str, str, Opened]]:
-    names = {name: kept_path(name) for name, _ in photograph_files(photos)}
-    shared = posixpath.commonpath([posixpath.dirname(kept) for kept in names.values()] or [""])
-    names = {name: posixpath.relpath(kept, shared or ".") for name, kept in names.items()}
-    targets = {source.path: source.target for source in name_targets(names)}
-    for name, data in photograph_files(photos):
-        yield name, targets[name], lambda data=data, name=name: (data, name)  # type: ignore[misc]
+def _in_archive(photos: Path, omitted: Omitted) -> Iterator[tuple[str, str, Opened]]:
+    targets = {source.path: source.target for source in name_targets(archived_paths(photos, omitted))}
+    return (
+        (name, targets[name], lambda content=content, name=name: (content, name))  # type: ignore[misc]
+        for name, _, content in photograph_files(photos)
+    )
 
 
 def _simulate(data: BinaryIO, name: str, size: int | None) -> Image.Image:

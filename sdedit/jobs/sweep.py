@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 
 from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
-from sdedit.io.files import open_input, write_atomically, write_table
+from sdedit.io.files import write_atomically, write_table
 from sdedit.io.outputs import plan_outputs
 from sdedit.jobs.console import Console, counted
 from sdedit.jobs.options import ModelOptions, draw_seed
-from sdedit.jobs.settings import sampling_for
+from sdedit.jobs.settings import sampling_for, tell_notes
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -60,7 +60,7 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
         SdeditError: if anything given cannot be used.
     """
     from sdedit.evaluation.plot import check_plotting, plot_over_t0
-    from sdedit.io.images import fit_guide, open_image, working_size
+    from sdedit.jobs.guides import read_guide
 
     if job.plot:
         check_plotting()
@@ -70,13 +70,14 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
     plot_file = sheet_file.with_name(f"{sheet_file.stem}-plot.png")
     if job.plot:
         _single(job, str(plot_file), sheet_file, ".png")
-    guide = open_image(*open_input(job.guide), background=job.background)
+    guide = read_guide(job.guide, job.background)
 
     from sdedit.diffusion.coarse_to_fine import pass_count, sampling_in_passes
 
     model = job.model.load(console.bars)
+    tell_notes(model, console)
+    fitted = guide.at(job.size or model.native_size).image
     try:
-        fitted = fit_guide(guide, working_size(guide.size, job.size or model.native_size))
         passes = pass_count(min(fitted.size), model.native_size)
         sampling = sampling_in_passes(sampling_for(job.sampling, model, max(job.t0)), passes)
     except ValueError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -63,6 +64,12 @@ class PaintedFile:
         return json.dumps({**facts, "error": self.error, "reason": self.reason, **(self.recipe or {})})
 
 
+def listed(sentences: Sequence[str], count: int) -> list[str]:
+    """The first sentences of `count`, at most 50, and how many more there are."""
+    shown = sentences[:_MOST_LISTED]
+    return [*shown, *([f"and {count - len(shown)} more"] if count > len(shown) else [])]
+
+
 class Tally:
     """Counts what became of the pictures of a job, and tells it at the end."""
 
@@ -94,9 +101,7 @@ class Tally:
 
     def failures(self) -> list[str]:
         """Why images failed, a line each, at most 50 of them."""
-        failed = self._counts["failed"]
-        more = failed - len(self._failures)
-        return [*self._failures, *([f"and {more} more"] if more else [])]
+        return listed(self._failures, self._counts["failed"])
 
     def raise_for_failures(self, ledger: Path | None) -> None:
         """Raise if some images are not what was asked for; `ledger` is the file that lists them, too.

@@ -16,9 +16,10 @@ from tqdm import tqdm
 from sdedit.checkpoints.load import load_model
 from sdedit.diffusion.device import find_device, tune_allocator
 from sdedit.errors import InterruptedWorkError, SdeditError
-from sdedit.io.photographs import Picture, load_pairs, load_photographs
+from sdedit.io.photographs import Omitted, Picture, load_pairs, load_photographs
 from sdedit.jobs.batch.ranks import find_rank
 from sdedit.jobs.console import SILENT, Console, counted
+from sdedit.jobs.omitted import tell_omitted
 from sdedit.training.config import BudgetConfig, load_train_config
 from sdedit.training.processes import Processes
 from sdedit.training.teachers import Contrast, Guidance
@@ -67,7 +68,7 @@ def run_training(
     if minutes is not None:
         config = replace(config, budget=BudgetConfig(minutes=minutes))
     tune_allocator()
-    rank = find_rank(os.environ)
+    rank = find_rank(os.environ, remedy="start it with torchrun, or unset what says so")
     target = find_device(rank.device(device))
     if target.type == "cuda" and target.index is not None:
         torch.cuda.set_device(target)
@@ -87,9 +88,8 @@ def run_training(
         teacher = Guidance(improved, better, load_model(weak, str(target)), **vars(config.guidance))
     elif start is not None and painted is not None:
         teacher = Contrast(load_model(start, str(target)), **vars(config.guidance))
-    sets, held_out, bad = _photographs(data, painted, validation)
-    for name in bad:
-        console.log(f"left out {name}: it is not a whole picture" + (", or of no photograph" if painted else ""))
+    sets, held_out, omitted = _photographs(data, painted, validation)
+    tell_omitted(omitted, console)
     learnt = counted(sum(map(len, sets.values())), "photograph")
     console.log(f"{learnt} to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
@@ -113,22 +113,23 @@ def run_training(
         raise InterruptedWorkError(
             f"{name} ended the training; its state is saved, go on with --resume", 128 + received
         )
-    console.log(f"the model is {folder / 'model.safetensors'}")
+    without = f", learnt without {counted(len(omitted.failed), 'picture')}" if omitted.failed else ""
+    console.log(f"the model is {folder / 'model.safetensors'}{without}")
 
 
 def _photographs(
     data: Sequence[tuple[str, Path]], painted: Path | None, validation: Path | None
-) -> tuple[dict[str, list[Picture]], list[Picture], list[str]]:
-    """Photographs to learn from, by the name of their set, those to measure on, and files that could not be read."""
+) -> tuple[dict[str, list[Picture]], list[Picture], Omitted]:
+    """Photographs to learn from, by the name of their set, those to measure on, and what was not taken."""
     sets: dict[str, list[Picture]] = {}
-    held_out, bad = load_photographs(validation) if validation is not None else ([], [])
+    held_out, omitted = load_photographs(validation) if validation is not None else ([], Omitted())
     for number, (name, path) in enumerate(data):
-        photographs, bad_too = load_photographs(path) if painted is None else load_pairs(path, painted)
-        bad += bad_too
+        photographs, more = load_photographs(path) if painted is None else load_pairs(path, painted)
+        omitted.add(more)
         if number == 0 and validation is None:
             held_out = [image[..., :3] for image in photographs[::_HELD_OUT_EVERY]]
             del photographs[::_HELD_OUT_EVERY]
             if not photographs:
                 raise SdeditError(f"there is only one picture in {path}; training needs more")
         sets[name] = sets.get(name, []) + photographs
-    return sets, held_out, bad
+    return sets, held_out, omitted

@@ -59,6 +59,10 @@ def watch_guide(guide: str, output: str | None, options: PaintOptions, console: 
         SdeditError: if anything given cannot be used; a guide that is no whole picture is only told of.
     """
     options.check()
+    if isinstance(options.t0, tuple):
+        raise SdeditError("t0 auto is found for one painting of one guide; give a number to go on with --watch")
+    if options.animation is not None:
+        raise SdeditError("--animate shows one painting; leave it out, or leave out --watch")
     files = output_files(guide, output, options)
     seed = draw_seed() if options.seed is None else options.seed
     tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files)]
@@ -90,7 +94,7 @@ def watch_folder(
         )
 
     listing = listed()
-    ledger = prepare_folder(output)
+    ledger = prepare_folder(output, options.no_recipe)
     folder_seed = ledger.claim_seed() if options.seed is None else options.seed
     places = {os.path.realpath(one if os.path.isdir(one) else Path(one).parent) for one in [*inputs, *lines]}  # noqa: PTH112
     changes = _changes(sorted(places))

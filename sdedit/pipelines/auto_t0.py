@@ -156,7 +156,7 @@ def suggest_t0(
     Raises:
         SdeditError: if the model has no calibration.
     """
-    if isinstance(guide, Image.Image):
+    if not isinstance(guide, Tensor):
         image = as_rgb(guide, "the guide")
         guide = to_tensor(fit_guide(image, working_size(image.size, model.native_size)))
     found = find_t0(model, guide, on_evaluation)

@@ -16,7 +16,7 @@ from sdedit.io.source_image import SourceImage
 from sdedit.pipelines.crop import CropOptions
 from sdedit.pipelines.inpaint import inpaint_crop
 from sdedit.pipelines.mask import mask_values
-from sdedit.pipelines.overlay import with_patch, with_strokes
+from sdedit.pipelines.overlay import with_hole_filled, with_patch, with_strokes
 
 
 def edit(
@@ -57,8 +57,9 @@ def edit(
     """
     source, crop = SourceImage.from_image(image), _at_native_size(crop, model)
     given = None
-    if mask == "alpha":
-        source, given = source.filled()
+    if isinstance(mask, str):
+        _check_words(mask)
+        source, given = with_hole_filled(source)
     elif mask is not None:
         given = mask_values(mask)
     overlay = with_strokes(source, to_layer(upright(strokes)), given, crop)
@@ -71,7 +72,7 @@ def composite(
     model: ScoreModel,
     background: Image.Image,
     patch: Image.Image,
-    mask: Image.Image | None = None,
+    mask: Image.Image | Literal["alpha"] | None = None,
     t0: float = 0.35,
     *,
     at: tuple[int, int] | None = None,
@@ -88,7 +89,8 @@ def composite(
         model: the score model.
         background: of any size.
         patch: what is pasted; its alpha channel says where.
-        mask: of the patch's size, instead of the alpha channel: white is pasted and may change fully.
+        mask: of the patch's size, instead of the alpha channel: white is pasted and may change fully. None and "alpha"
+            are the alpha channel.
         t0: as in `edit`, like the rest.
         at: of the patch's left top corner, in pixels of the background; None pastes it in the middle.
         scale: by what the patch's width and height are multiplied.
@@ -102,6 +104,9 @@ def composite(
         ValueError: if a number is out of range.
     """
     source, crop = SourceImage.from_image(background), _at_native_size(crop, model)
+    if isinstance(mask, str):
+        _check_words(mask)
+        mask = None
     given = None if mask is None else mask_values(mask)
     overlay = with_patch(source, to_layer(upright(patch)), given, crop, at, scale)
     return inpaint_crop(
@@ -109,6 +114,11 @@ def composite(
     )
 
 
+def _check_words(mask: str) -> None:
+    if mask != "alpha":
+        raise ValueError(f"a mask is an image or 'alpha', not {mask!r}; open files with PIL.Image.open")
+
+
 def _at_native_size(crop: CropOptions | None, model: ScoreModel) -> CropOptions:
     crop = crop or CropOptions()
-    return crop if crop.size else replace(crop, size=model.native_size)
+    return replace(crop, size=model.native_size) if crop.size is None else crop

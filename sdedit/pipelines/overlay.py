@@ -36,6 +36,21 @@ class Overlay:
     notes: tuple[str, ...] = ()
 
 
+def with_hole_filled(source: SourceImage) -> tuple[SourceImage, np.ndarray]:
+    """An image made opaque, and where it was not.
+
+    Returns:
+        The image, what is transparent laid on white; and (H, W) float32 in [0, 1], 1 where it was transparent.
+
+    Raises:
+        SdeditError: if it has no transparency.
+    """
+    if not source.has_alpha:
+        raise SdeditError(f"{source.name} has no transparency that could be the mask; name a file with --mask")
+    clear = 1 - np.asarray(source.image.getchannel("A"), np.float32) / 255
+    return source.laid_on_white(without_traces(clear)[0]), clear
+
+
 def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | None, options: CropOptions) -> Overlay:
     """Strokes over an image: a layer with transparency, or the whole image with strokes on it.
 

@@ -52,13 +52,14 @@ def paint(
 
     Raises:
         ValueError: if an argument is out of range.
+        TypeError: if the guide is neither an image nor a tensor.
     """
     if repeats < 1:
         raise ValueError(f"repeats must be at least 1, not {repeats}")
     sampling = as_sampling(sampling, model.default_sampling)
-    if isinstance(guide, Image.Image):
+    if not isinstance(guide, Tensor):
         image = as_rgb(guide, "the guide")
-        fitted = fit_guide(image, working_size(image.size, size or model.native_size))
+        fitted = fit_guide(image, working_size(image.size, model.native_size if size is None else size))
         batch = to_tensor(fitted)[None]
     else:
         if guide.dim() not in (3, 4) or guide.shape[-3] != 3 or size is not None:

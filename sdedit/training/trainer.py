@@ -108,14 +108,11 @@ class Trainer:
         shown = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
         self.reports = Reports(folder, config, shown, self.model, self.progress, self.writer, log)
         self.state_file = folder / "state.pt"
+        _check_folder(folder, self.state_file, resume)
         if resume:
-            if not exists(self.state_file):
-                raise SdeditError(f"there is no training run to resume in {folder}; start it without --resume")
             load_state(self.state_file, self.optimiser, self.step.generator, self.progress)
             if self.processes.is_first:
                 remove_abandoned_parts(folder)
-        elif exists(self.state_file):
-            raise SdeditError(f"{folder} already holds a training run; add --resume, or name another folder")
 
     @property
     def budget_used(self) -> float:
@@ -219,6 +216,22 @@ class Trainer:
             f"{100 * used:5.1f} %  {self.progress.pictures} pictures  loss {loss:.4f}  "
             f"{speed:.0f} pictures/s  {left:.0f} min left"
         )
+
+
+def _check_folder(folder: Path, state: Path, resume: bool) -> None:
+    """Refuse to resume what is not there, and to write over the results of another run.
+
+    Raises:
+        SdeditError: if that is asked for.
+    """
+    results = [name for name in ("model.safetensors", "log.csv") if exists(folder / name)]
+    if resume and not exists(state):
+        remedy = "name the folder of the run" if results else "start it without --resume"
+        raise SdeditError(f"there is no training run to resume in {folder}, it lacks {state.name}; {remedy}")
+    if not resume and exists(state):
+        raise SdeditError(f"{folder} already holds a training run; add --resume, or name another folder")
+    if not resume and results:
+        raise SdeditError(f"{folder} already holds {results[0]} of another run; name another folder, or move it away")
 
 
 def _generator(device: torch.device) -> torch.Generator:

@@ -119,10 +119,9 @@ def test_strokes_of_a_picture_and_of_an_archive(
     assert sdedit("strokes", "photos.tar", "--size", 10, "-o", "many").returncode == 0
     assert len(list((tmp_path / "many").iterdir())) == 12
     assert Image.open(tmp_path / "many" / "3.png").size == (12, 10)
-    again = sdedit("strokes", "photos.tar", "-o", "many")
+    again = sdedit("strokes", "photos.tar", "-o", "many", "--size", 10)
     assert again.returncode == 0
     assert "0 simulated, 12 done before, 0 failed" in again.stderr.decode()
-    assert Image.open(tmp_path / "many" / "3.png").size == (12, 10)  # left as they are
     fails_in_one_sentence(sdedit("strokes", "missing.png"), "missing.png")
 
 
@@ -150,6 +149,27 @@ def test_strokes_of_a_folder_have_the_manners_of_painting(sdedit: Command, photo
     assert (quiet.returncode, quiet.stdout, quiet.stderr) == (0, b"photos-strokes\n", b"")
 
 
+def test_strokes_of_another_size_or_hand_are_kept(sdedit: Command, photos: Path, tmp_path: Path) -> None:
+    assert sdedit("strokes", "photos", "--size", 10).returncode == 0
+    strokes = {file.name: file.read_bytes() for file in (tmp_path / "photos-strokes").iterdir()}
+    other = sdedit("strokes", "photos", "--size", 12)
+    assert other.returncode == 3
+    assert (
+        "12 of 12 are kept, the first since it was made with size 10, not 12; add --overwrite" in other.stderr.decode()
+    )
+    assert {file.name: file.read_bytes() for file in (tmp_path / "photos-strokes").iterdir()} == strokes
+    blocks_picture().save(tmp_path / "photos-strokes" / "3.png")  # touched up by hand
+    blocks_picture().save(photos / "4.png")
+    (tmp_path / "photos-strokes" / "5.png").write_bytes(strokes["5.png"][:-20])
+    mixed = sdedit("strokes", "photos", "--size", 10)
+    assert mixed.returncode == 3
+    assert "2 simulated, 9 done before, 1 kept, 0 failed" in mixed.stderr.decode()
+    assert "it is not of this command" in mixed.stderr.decode()
+    replaced = sdedit("strokes", "photos", "--size", 12, "--overwrite")
+    assert replaced.returncode == 0
+    assert Image.open(tmp_path / "photos-strokes" / "3.png").size == (14, 12)
+
+
 def test_archives_are_named_for_what_they_are(sdedit: Command, quick: list[str], photos: Path, tmp_path: Path) -> None:
     with zipfile.ZipFile(tmp_path / "photos.zip", "w") as archive:
         archive.write(photos / "3.png")
@@ -162,7 +182,7 @@ def test_archives_are_named_for_what_they_are(sdedit: Command, quick: list[str],
     with tarfile.open(tmp_path / "photos.tar", "w") as archive:
         archive.add(photos, ".")
     for place in (photos, tmp_path / "photos.tar"):
-        assert not [name for name, _ in photograph_files(place) if "._" in name]
+        assert not [file.name for file in photograph_files(place) if "._" in file.name]
 
 
 @pytest.mark.parametrize("script", sorted(WALKTHROUGH.glob("*.sh")), ids=lambda path: path.stem)

@@ -7,10 +7,12 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
+from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.samplers import DEFAULT, Sampling
-from sdedit.diffusion.schedule import VESchedule
+from sdedit.diffusion.schedule import Schedule, VESchedule
+from sdedit.diffusion.vp_schedule import VPSchedule
 
 
 @dataclass(frozen=True)
@@ -18,7 +20,7 @@ class ClosedForm:
     """A denoiser whose D(x; sigma) is a function."""
 
     denoise: Callable[[Tensor, Tensor], Tensor]
-    schedule: VESchedule = field(default_factory=VESchedule)
+    schedule: Schedule = field(default_factory=VESchedule)
     native_size: int = 16
     size_multiple: int = 4
     card: Mapping[str, Any] = field(default_factory=lambda: {"name": "ideal"})
@@ -44,3 +46,17 @@ def ideal_denoiser(mean: float, std: float) -> ClosedForm:
         return mean + k * (x - mean)
 
     return ClosedForm(denoise)
+
+
+def ideal_vp_denoiser(mean: float, std: float, schedule: VPSchedule) -> ClosedForm:
+    """The same denoiser as what a network that knows the noise eps of each level comes to, told the level's number."""
+
+    class Ideal(nn.Module):
+        def forward(self, y: Tensor, label: Tensor) -> Tensor:
+            s = 2 * schedule.sigma((label.double() + 1) / schedule.timesteps)[:, None, None, None]  # on [-1, 1]
+            alpha = (1 + s**2).rsqrt()
+            centred = y.double() - alpha * (2 * mean - 1)
+            return (alpha * s * centred / (alpha**2 * (2 * std) ** 2 + (alpha * s) ** 2)).float()
+
+    preconditioning, network = VPPreconditioning(schedule), Ideal()
+    return ClosedForm(lambda x, sigma: preconditioning.denoise(network, x, sigma), schedule)

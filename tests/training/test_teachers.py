@@ -198,10 +198,18 @@ def test_pairs_have_the_same_name_and_shape(photographs: Path, tmp_path: Path) -
     Image.fromarray(np.kron(np.asarray(Image.open(photographs / "09.png")), np.ones((3, 3, 1), np.uint8))).save(
         photographs / "09.png"
     )
-    pairs, bad = load_pairs(photographs, painted)  # the photograph of 09 is shrunk to the size it was painted at
+    pairs, omitted = load_pairs(photographs, painted)  # the photograph of 09 is shrunk to the size it was painted at
     assert [(pair[0, 0, 0], pair[0, 0, 3]) for pair in pairs[:4]] == [(100, 90), (101, 91), (102, 92), (104, 94)]
     assert len(pairs) == 17
-    assert sorted(Path(name).name for name in bad) == ["05.bmp", "07.bmp", "stranger.bmp"]
+    assert len(omitted.failed) == 3
+    assert all(any(name in sentence for sentence in omitted.failed) for name in ("05.bmp", "07.bmp", "stranger.bmp"))
+    with_tree = [tmp_path / "tree" / part for part in ("photographs", "painted")]
+    for place, brightness in zip(with_tree, (100, 50), strict=True):
+        for number, name in enumerate(("a/1", "b/1")):
+            (place / name).parent.mkdir(parents=True)
+            Image.new("L", (16, 16), brightness + number).save(place / f"{name}.png")
+    pairs, _ = load_pairs(*with_tree)
+    assert [(pair[0, 0, 0], pair[0, 0, 3]) for pair in pairs] == [(100, 50), (101, 51)]
     (tmp_path / "others").mkdir()
     Image.new("RGB", (16, 16)).save(tmp_path / "others" / "a.png")
     with pytest.raises(SdeditError, match="name and shape"):

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sdedit.diffusion.preconditioning import Prediction, VPPreconditioning
 from sdedit.diffusion.vp_schedule import Betas, VPSchedule
 from sdedit.errors import SdeditError
 
@@ -37,6 +38,7 @@ class Assumptions:
     Attributes:
         schedule: how beta goes with time, of a variance-preserving model.
         timesteps: T, the number of its noise levels.
+        prediction: what the network was trained to tell.
         heads: the number of attention heads at every level.
         head_channels: or the channels of each head.
         size: height and width of the training pictures, in pixels.
@@ -44,6 +46,7 @@ class Assumptions:
 
     schedule: Betas | None = None
     timesteps: int | None = None
+    prediction: Prediction | None = None
     heads: int | None = None
     head_channels: int | None = None
     size: int | None = None
@@ -61,6 +64,26 @@ class Assumptions:
         if idle := sorted(self.given() - {*names}):
             words = ", ".join(name.replace("_", "-") for name in idle)
             raise SdeditError(f"{path} leaves nothing open where {words} could be assumed; leave that out")
+
+    def training(
+        self, usual: str, betas: Betas = "linear", timesteps: int = 1000
+    ) -> tuple[VPPreconditioning, list[str]]:
+        """How a network was trained that a file of weights holds, and a note on what was assumed for it.
+
+        Args:
+            usual: the schedule that is usual for such files, in words.
+            betas, timesteps: the same.
+
+        Raises:
+            SdeditError: as `vp_schedule`.
+        """
+        schedule, scale = self.vp_schedule(betas, timesteps)
+        open_ = {"its noise schedule": usual} if self.schedule is None and self.timesteps is None else {}
+        open_ |= {"what it predicts": "the noise"} if self.prediction is None else {}
+        notes = [f"the file does not say {' and '.join(open_)}; {' and '.join(open_.values())}"] if open_ else []
+        verb = "are assumed" if len(open_) > 1 else "is assumed"
+        made = VPPreconditioning(schedule, self.prediction or "eps", scale)
+        return made, [f"{note} {verb}, as of the published ones" for note in notes]
 
     def vp_schedule(self, betas: Betas = "linear", timesteps: int = 1000) -> tuple[VPSchedule, float]:
         """The schedule that is usual for a file, or what was given in its place, and the label's scale.

@@ -19,7 +19,6 @@ from sdedit.checkpoints.formats.assumptions import DDPM, NOTHING, Assumptions
 from sdedit.checkpoints.formats.containers import only_tensors
 from sdedit.checkpoints.formats.layout import Naming, as_pixelwise, collect, sources
 from sdedit.diffusion.ncsnpp import NetworkConfig
-from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.errors import SdeditError
 
 MARK = "down.0.block.0."
@@ -71,7 +70,7 @@ def read_ddpm(path: Path, content: Any, raw_weights: bool, assumptions: Assumpti
     Raises:
         SdeditError: if it is not a network that sdedit knows.
     """
-    assumptions.take_only(path, "schedule", "timesteps", "size")
+    assumptions.take_only(path, "schedule", "timesteps", "prediction", "size")
     notes: list[str] = []
     if isinstance(content, list):
         average = isinstance(content[-1], dict) and all(isinstance(value, Tensor) for value in content[-1].values())
@@ -84,19 +83,17 @@ def read_ddpm(path: Path, content: Any, raw_weights: bool, assumptions: Assumpti
     tensors = only_tensors(path, content)
     check_claims(path, tensors, path.stat().st_size)
     config = infer_config(path, tensors)
-    schedule, scale = assumptions.vp_schedule()
-    if not assumptions.given() & {"schedule", "timesteps"}:
-        notes.append("the file does not say its noise schedule; DDPM's is assumed, beta from 1e-4 to .02 in 1000 steps")
+    preconditioning, assumed = assumptions.training("DDPM's beta from 1e-4 to .02 in 1000 steps")
     size = _ATTENTION_SIZE << config.attention_levels[0] if config.attention_levels else None
     return Checkpoint(
         path,
         config,
         collect(path, tensors, sources(config, _NAMING, lambda _, part: part.place(_PREFIXES[part.pattern])), _join),
-        VPPreconditioning(schedule, label_scale=scale),
-        schedule,
+        preconditioning,
+        preconditioning.schedule,
         native_size=assumptions.size or size,
         card=card,
-        notes=notes,
+        notes=[*notes, *assumed],
     )
 
 

@@ -33,6 +33,7 @@ MARK = "down_blocks."
 WEIGHTS = ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin")
 INDEX = ".index.json"
 _MOST_JSON = 1 << 20
+_VE_SCHEDULER = "ScoreSdeVeScheduler"
 NAMING = Naming(
     frequencies="weight",
     block={
@@ -273,6 +274,9 @@ def _scheduler_files(folder: Path) -> Iterator[tuple[Path, dict[str, Any]]]:
 
 def _read_schedule(folder: Path) -> VESchedule | None:
     for file, options in _scheduler_files(folder):
+        kind = options.get("_class_name")
+        if kind not in (None, _VE_SCHEDULER):
+            raise SdeditError(f"{file} is of a {str(kind)[:60]}, where the published NCSN++ have a {_VE_SCHEDULER}")
         if "sigma_max" in options:
             try:
                 return VESchedule(float(options.get("sigma_min", 0.01)), float(options["sigma_max"]))
@@ -364,7 +368,7 @@ def _scheduler(model: ScoreModel) -> dict[str, Any]:
     if isinstance(model.preconditioning, VPPreconditioning):
         return diffusers_ddpm.scheduler_of(model.preconditioning)
     return {
-        "_class_name": "ScoreSdeVeScheduler",
+        "_class_name": _VE_SCHEDULER,
         "num_train_timesteps": 2000,
         "sigma_min": model.schedule.sigma_min,
         "sigma_max": model.schedule.sigma_max,

@@ -64,6 +64,13 @@ _EMBEDDINGS: dict[tuple[bool, float], Literal["positional", "timestep"]] = {
     (True, 0): "timestep",
 }  # by flip_sin_to_cos and freq_shift
 _PREDICTIONS: dict[str, Prediction] = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
+# Whose betas and predictions are those of DDPM, written in the same words with the same defaults.
+_SCHEDULERS = (
+    *("DDPMScheduler", "DDIMScheduler", "GaussianDDPMScheduler", "DDPMParallelScheduler", "DDIMParallelScheduler"),
+    *("PNDMScheduler", "LMSDiscreteScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"),
+    *("DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "DEISMultistepScheduler"),
+    *("UniPCMultistepScheduler",),
+)
 _BETAS: dict[str, Betas] = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
 # Widths and attention of the networks that are known without a config.json.
 _GOOGLE = {((128, 128, 256, 256, 512, 512), (4,)), ((128, 256, 256, 256), (1,))}
@@ -173,6 +180,11 @@ def training_from_options(file: Path, options: Mapping[str, Any]) -> Training:
         SdeditError: if it is another training than sdedit knows.
     """
     betas, prediction = options.get("beta_schedule", "linear"), options.get("prediction_type", "epsilon")
+    kind = options.get("_class_name")
+    if kind is not None and kind not in _SCHEDULERS:
+        raise SdeditError(f"{file} is of a {str(kind)[:60]}; sdedit reads {', '.join(_SCHEDULERS[:2])} and their like")
+    if options.get("predict_epsilon") is False:  # of before diffusers 0.10
+        prediction = "sample"
     if options.get("trained_betas") is not None or options.get("rescale_betas_zero_snr", False):
         raise SdeditError(f"{file} has betas of its own, which sdedit does not read")
     if "sigma_max" in options or not isinstance(betas, str) or betas not in _BETAS:

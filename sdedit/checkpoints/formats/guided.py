@@ -19,7 +19,6 @@ from sdedit.checkpoints.formats.assumptions import ADM, IMPROVED_DDPM, NOTHING, 
 from sdedit.checkpoints.formats.containers import only_tensors
 from sdedit.checkpoints.formats.layout import Naming, collect, parts, sources, without_variance
 from sdedit.diffusion.ncsnpp import NetworkConfig
-from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.errors import SdeditError
 
 MARK = "input_blocks.0.0.weight"
@@ -69,12 +68,18 @@ def read_guided(path: Path, content: Any, assumptions: Assumptions = NOTHING) ->
     _refuse_conditional(path, tensors)
     config, notes = infer_config(path, tensors, assumptions)
     cosine = config.levels == 4 and not config.resamples_in_blocks
-    schedule, scale = assumptions.vp_schedule(*(("cosine", 4000) if cosine else ("linear", 1000)))
-    if not assumptions.given() & {"schedule", "timesteps"}:
-        notes.append(
-            f"the file does not say its noise schedule; {schedule.betas} with {schedule.timesteps} levels is assumed, "
-            "as of the published ones"
+    if config.resamples_in_blocks and len(tensors["out.2.weight"]) == 3 and assumptions.schedule is None:
+        raise SdeditError(
+            f"{path} is an ADM network without variance, as are those of consistency models and EDM, which are told "
+            "the noise otherwise and look the same; if it is a DDPM, say so: sdedit models convert FILE "
+            "OUT.safetensors --schedule linear"
         )
+    preconditioning, assumed = (
+        assumptions.training("cosine betas with 4000 levels", "cosine", 4000)
+        if cosine
+        else assumptions.training("linear betas with 1000 levels")
+    )
+    notes += assumed
     tensors = without_variance(tensors, "out.2")
     size = assumptions.size or _SIZES.get(config.levels) or (32 if len(set(config.channels)) == 2 else 64)
     if assumptions.size is None:
@@ -94,8 +99,8 @@ def read_guided(path: Path, content: Any, assumptions: Assumptions = NOTHING) ->
         path,
         config,
         collect(path, tensors, sources(config, _NAMING, lambda _, part: places[part.name]), join),
-        VPPreconditioning(schedule, label_scale=scale),
-        schedule,
+        preconditioning,
+        preconditioning.schedule,
         native_size=size,
         notes=notes,
     )
@@ -129,7 +134,10 @@ def infer_config(
             elif by_block or scale_shift:
                 heads = 4
             what = f"{head_channels} channels each" if head_channels else f"{heads}" if heads > 1 else "one"
-            notes.append(f"the file does not say its attention heads; {what} is assumed, as of the published ones")
+            order = "" if what == "one" else ", with q, k and v head by head,"
+            notes.append(
+                f"the file does not say its attention heads; {what}{order} is assumed, as of the published ones"
+            )
         config = NetworkConfig(
             stem_channels=stem,
             channels=tuple(level[0].width for level in levels),

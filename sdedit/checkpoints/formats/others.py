@@ -27,7 +27,7 @@ def refuse_other(path: Path, content: Any) -> None:
         raise SdeditError(f"{path} holds the state of an optimizer and no network; name the file of weights beside it")
     if has(".lora", "lora_", "hada_w1"):
         raise SdeditError(f"{path} holds changes to another model (LoRA), and no model of its own; {_USE}")
-    if "state_dict" in names or has("model.diffusion_model.", "first_stage_model."):
+    if has("model.diffusion_model.", "first_stage_model."):
         raise SdeditError(f"{path} is a checkpoint of latent diffusion, in the space of an autoencoder; {_USE}")
     if has("quant_conv.", "decoder.up_blocks."):
         raise SdeditError(f"{path} is an autoencoder; {_USE}")

@@ -53,6 +53,12 @@ class _Module:
     resamples: bool = False  # as does a residual block with a shortcut between equal channels, or DDPM's convolution
 
 
+def is_training_checkpoint(content: Any) -> bool:
+    """Whether a file holds what score_sde_pytorch's training writes, or tries to."""
+    model = content.get("model") if isinstance(content, dict) else None
+    return isinstance(model, dict) and any(MARK in str(name) for name in model)
+
+
 def read_score_sde(path: Path, content: Any, raw_weights: bool, assumptions: Assumptions = NOTHING) -> Checkpoint:
     """Read what a score_sde_pytorch checkpoint holds.
 
@@ -91,6 +97,11 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool, assumptions: Ass
         )
     else:
         assumptions.take_only(path)
+        if config.embedding == "positional":
+            notes.append(
+                "the file does not say that its variance explodes; that is assumed, as no file of vp/cifar10_ncsnpp, "
+                "which looks the same, was published"
+            )
     naming = _DDPM_NAMING if not config.resamples_in_blocks else _NAMING
     names = sources(config, naming, lambda number, part: f"{MARK}{number}{_joint(part)}")
     renamed = {_without_nin(name): tensor for name, tensor in tensors.items()}

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import errno
 import io
 import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -21,7 +21,7 @@ from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError, is_out_of_memory
-from sdedit.io.files import write_atomically, write_stdout
+from sdedit.io.files import JPEG_SUFFIXES, ends_the_work, write_atomically, write_stdout
 from sdedit.io.recipe import Recipe, save_image
 from sdedit.io.tensors import to_image, to_tensor
 from sdedit.jobs.batch.batches import Batch, Window
@@ -30,11 +30,10 @@ from sdedit.jobs.console import Console
 from sdedit.jobs.edit import Reader
 from sdedit.jobs.guides import Guide
 from sdedit.jobs.options import PaintOptions
-from sdedit.jobs.settings import Resolved, resolve, warnings
+from sdedit.jobs.settings import Resolved, resolve, warn_of
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _WRITERS = 2
-_DISK_IS_FULL = {errno.ENOSPC, errno.EDQUOT, errno.EROFS}  # the next image would not fit either
 _NO_MEMORY = "there is not enough memory for this image; use a smaller --size"
 
 
@@ -171,6 +170,8 @@ class Engine:
         image, metadata = painted, dict[str, Any]()
         if guide.finish is not None:
             image, metadata = guide.finish(painted, suffix)
+        if suffix in JPEG_SUFFIXES or (suffix == ".webp" and not metadata.get("lossless")):
+            recipe = replace(recipe, quality=self.settings.jpeg_quality)
 
         def save(file: BinaryIO) -> None:
             recorded = None if self.settings.no_recipe else recipe
@@ -192,13 +193,12 @@ class Engine:
                 task.output.parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(task.output, save)
             except (SdeditError, OSError) as error:
-                cause = error.__cause__ if isinstance(error, SdeditError) else error
-                if ledger is None or (isinstance(cause, OSError) and cause.errno in _DISK_IS_FULL):
+                if ledger is None or ends_the_work(error):
                     raise
                 result = PaintedFile.failure(task, str(error))
                 _record_failure(result, ledger)
                 return result
-            if ledger is not None and not self.settings.no_recipe:  # it would name guide and model, too
+            if ledger is not None:
                 ledger.add(task.path, task.output, recipe.to_dict(), round(seconds, 3), None)
         return PaintedFile(task.path, str(task.output or "-"), "painted", recipe.to_dict(), round(seconds, 3))
 
@@ -216,8 +216,7 @@ def load_engine(options: PaintOptions, console: Console, reader: Reader | None =
     """
     model = options.model.load(console.bars)
     settings = resolve(options, model)
-    for line in warnings(settings, model):
-        console.log(line)
+    warn_of(settings, model, console)
     return Engine(model, settings, reader or Reader(options.background, options.layers))
 
 

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import IMAGE_SUFFIXES, is_folder, reason, remove_abandoned_parts
+from sdedit.io.walk import told_left_out, told_unreadable
 from sdedit.jobs.batch.ledger import Ledger
-from sdedit.jobs.batch.listing import Listing, list_guides, told_left_out
+from sdedit.jobs.batch.listing import Listing, list_guides
 from sdedit.jobs.batch.progress import Progress
 from sdedit.jobs.batch.ranks import Rank, Share, find_rank
 from sdedit.jobs.console import SILENT, Console, counted
@@ -66,12 +67,12 @@ def paint_folder(
     from sdedit.jobs.edit import Reader
 
     reader = Reader(options.background, options.layers)
-    ledger = prepare_folder(output)
+    ledger = prepare_folder(output, options.no_recipe)
     folder_seed = ledger.claim_seed() if options.seed is None else options.seed
     if listing.left_out:
         console.log(told_left_out(listing.left_out))
     for folder, why in listing.unreadable:
-        yield PaintedFile(folder, str(output), "failed", error=f"the folder {folder} cannot be read: {why}")
+        yield PaintedFile(folder, str(output), "failed", error=told_unreadable(folder, why))
 
     # Slow imports last: everything above fails fast.
     from sdedit.jobs.batch.engine import load_engine
@@ -168,8 +169,8 @@ def _window_length(batch: int, options: PaintOptions, settings: Resolved) -> int
     return batch * max(1, min(_WINDOW, _WINDOW_PIXELS // (pixels * batch)))
 
 
-def prepare_folder(output: Path) -> Ledger:
-    """Make the folder, see that it can be written, and clear away what killed processes left.
+def prepare_folder(output: Path, nameless: bool = False) -> Ledger:
+    """Make the folder, see that it can be written, and clear away what killed processes left; `nameless` as a ledger.
 
     Raises:
         SdeditError: if it cannot be made or written.
@@ -185,7 +186,7 @@ def prepare_folder(output: Path) -> Ledger:
     if not os.access(output, os.W_OK | os.X_OK):
         raise SdeditError(f"cannot write in {output}: the folder is read-only")
     remove_abandoned_parts(output)
-    return Ledger(output)
+    return Ledger(output, nameless)
 
 
 def _recorded(ledger: Ledger, settings: Resolved, model: ScoreModel) -> dict[str, bool]:

@@ -29,8 +29,11 @@ LEDGER_NAME = "sdedit.jsonl"
 
 
 class Ledger:
-    def __init__(self, folder: Path) -> None:
+    """The ledger of a folder; one that is `nameless` records no image, neither guide nor model."""
+
+    def __init__(self, folder: Path, nameless: bool = False) -> None:
         self.folder = folder
+        self.nameless = nameless
         self.path = folder / LEDGER_NAME
         self._offset = 0
 
@@ -66,6 +69,8 @@ class Ledger:
         Raises:
             SdeditError: as `append`.
         """
+        if self.nameless:
+            return
         name = output.relative_to(self.folder).as_posix()
         self.append({"input": source, "output": name, "recipe": recipe, "seconds": seconds, "error": error})
 

@@ -16,29 +16,16 @@ import os
 import posixpath
 import unicodedata
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
 from pathlib import Path, PurePath
 from typing import NamedTuple
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES, PIPE, decode_text, read_stdin, reason
+from sdedit.io.files import PIPE, at_home, decode_text, read_stdin, reason
 from sdedit.io.outputs import numbered
+from sdedit.io.walk import kept_path, walk_images
 from sdedit.jobs.tasks import Task
-
-_OTHER_PICTURES = {
-    *(".heic", ".heif", ".avif", ".jxl", ".jp2", ".psd", ".xcf", ".kra", ".ora", ".svg", ".exr", ".hdr", ".tga"),
-    *(".dng", ".cr2", ".cr3", ".nef", ".arw", ".jfif", ".jpe"),
-}
-_MOST_NAMED = 3
-
-
-def told_left_out(left_out: Sequence[str]) -> str:
-    """A sentence on what a folder has that is not painted."""
-    more = len(left_out) - _MOST_NAMED
-    named = ", ".join(left_out[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"left out: {named}; pictures of other kinds are to be converted first, linked folders named by themselves"
 
 
 class GuideFile(NamedTuple):
@@ -120,7 +107,12 @@ def list_guides(
         if os.path.isdir(given):  # noqa: PTH112
             alone = len(inputs) == 1 and not is_line
             prefix = kept_path(given) if is_line else Path(given).resolve().name
-            for path, relative in _walk(given, output, include, exclude, unreadable, left_out):
+            if os.path.realpath(given) == os.path.realpath(output):
+                raise SdeditError(f"{output} is the folder of the guides itself; name another with --output")
+            inside = walk_images(given, include, exclude, str(output))
+            unreadable += inside.unreadable
+            left_out += inside.left_out
+            for relative, path in inside.files:
                 found.setdefault(path, relative if alone else posixpath.normpath(f"{prefix}/{relative}"))
         else:
             found.setdefault(os.path.normpath(given), kept_path(given) if is_line else PurePath(given).name)
@@ -151,10 +143,10 @@ def read_list(name: str | None) -> list[str]:
 def parse_list(data: bytes, name: str = "the list") -> list[str]:
     """Paths from a list: one a line, or parted by zero bytes as `find -print0` writes them.
 
-    The text is UTF-8, with or without a byte order mark, or UTF-16 as PowerShell writes it.
+    The text is UTF-8, with or without a byte order mark, or UTF-16 as PowerShell writes it. "~/" is the home folder.
 
     Raises:
-        SdeditError: if it is no text; `name` is what the sentence calls it.
+        SdeditError: if it is no text, or nothing says where home is; `name` is what the sentence calls it.
     """
     if _is_unmarked_utf16(data):
         data = codecs.BOM_UTF16_LE + data
@@ -162,65 +154,12 @@ def parse_list(data: bytes, name: str = "the list") -> list[str]:
     if any(character < " " and character not in "\t\n\r\0" for character in text):
         raise SdeditError(f"{name} is no list but binary data; a list is a text file with one path a line")
     parts = text.split("\0") if "\0" in text else text.splitlines()
-    return [part for part in parts if part.strip()]
+    return [at_home(part, name) for part in parts if part.strip()]
 
 
 def _is_unmarked_utf16(data: bytes) -> bool:
     """Whether every second byte is zero, between the lines too, as in no list of `find -print0`."""
     return len(data) % 2 == 0 and b"\n\0" in data and not any(data[1::2])
-
-
-def matches(relative: str, patterns: Sequence[str]) -> bool:
-    """Whether one of the patterns fits a relative path or, where it has no "/", a part of it."""
-    parts = relative.split("/")
-    return any(
-        fnmatchcase(relative, pattern) if "/" in pattern else any(fnmatchcase(part, pattern) for part in parts)
-        for pattern in patterns
-    )
-
-
-def _walk(
-    folder: str,
-    output: Path,
-    include: Sequence[str],
-    exclude: Sequence[str],
-    unreadable: list[tuple[str, str]],
-    left_out: list[str],
-) -> Iterator[tuple[str, str]]:
-    """Guides in a folder and below it, (file, relative path), sorted by relative path."""
-    own = os.path.realpath(output)
-    if os.path.realpath(folder) == own:
-        raise SdeditError(f"{output} is the folder of the guides itself; name another with --output")
-    found = []
-    waiting = [(folder, "")]
-    while waiting:
-        place, prefix = waiting.pop()
-        try:
-            entries = list(os.scandir(place))  # tells files from folders without a look at each
-        except OSError as error:
-            unreadable.append((place, reason(error)))
-            continue
-        for entry in entries:
-            name, relative = entry.name, prefix + entry.name
-            if name.startswith(".") or (exclude and matches(relative, exclude)):
-                continue
-            if entry.is_dir(follow_symlinks=False):
-                if os.path.realpath(entry.path) != own:
-                    waiting.append((entry.path, relative + "/"))
-                continue
-            wanted = matches(relative, include) if include else posixpath.splitext(name)[1].lower() in IMAGE_SUFFIXES
-            suffix = posixpath.splitext(name)[1].lower()
-            if not include and (suffix in _OTHER_PICTURES - IMAGE_SUFFIXES or (entry.is_symlink() and entry.is_dir())):
-                left_out.append(entry.path)
-            elif wanted and entry.is_file():  # a pipe or a device would be waited for without end
-                found.append((relative, os.path.normpath(entry.path)))
-    return ((path, relative) for relative, path in sorted(found))
-
-
-def kept_path(line: str) -> str:
-    """What is kept of a path in a list or an archive: its folders too, if it is relative and does not lead upwards."""
-    path = PurePath(os.path.normpath(line))
-    return path.name if path.is_absolute() or ".." in path.parts else path.as_posix()
 
 
 def name_targets(found: dict[str, str], suffix: str = ".png") -> list[GuideFile]:

@@ -47,14 +47,18 @@ class Rank:
         return f"cuda:{self.local % devices}" if devices else name
 
 
-def find_rank(environment: Mapping[str, str], shard: tuple[int, int] | None = None) -> Rank:
+def find_rank(
+    environment: Mapping[str, str],
+    shard: tuple[int, int] | None = None,
+    remedy: str = "use --shard i/n instead",
+) -> Rank:
     """The rank of this process: an explicit share, or what torchrun, Slurm or Kubernetes say.
 
     Of Slurm only tasks that srun started count: a batch script has the variables of task 0, and is alone. Kubernetes
     gives an indexed job its number (JOB_COMPLETION_INDEX), and not how many there are: that is WORLD_SIZE.
 
     Raises:
-        SdeditError: if the variables contradict each other.
+        SdeditError: if the variables contradict each other; `remedy` is what it says to do.
     """
     if shard is not None:
         return Rank(shard[0] % shard[1], shard[1], told_by="--shard")
@@ -77,7 +81,7 @@ def find_rank(environment: Mapping[str, str], shard: tuple[int, int] | None = No
     except ValueError:
         rank = Rank(-1)
     if not 0 <= rank.index < rank.count:
-        raise SdeditError(f"the environment says that this is process {number} of {count}; use --shard i/n instead")
+        raise SdeditError(f"the environment says that this is process {number} of {count}; {remedy}")
     return rank
 
 

@@ -75,6 +75,9 @@ class Resume:
     def _differences(self, recipe: dict[str, Any], task: Task) -> dict[str, tuple[Any, Any]]:
         """In what a recipe differs from what would be made now. Where no seed was asked for, any will do."""
         different = self._settings.differences(recipe, self._model, Path(task.path).name)
+        quality, wanted = recipe.get("quality"), self._settings.jpeg_quality
+        if quality is not None and quality != wanted:  # a file of an older version does not say it
+            different["quality"] = (quality, wanted)
         # Of a whole folder the seed that was asked for says more than the one of each image.
         for name, now in (("folder_seed", task.folder_seed), ("seed", task.seed)):
             there = recipe.get(name)

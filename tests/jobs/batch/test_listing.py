@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from sdedit.errors import SdeditError
-from sdedit.jobs.batch.listing import list_guides, matches, parse_list, seed_of, told_left_out
+from sdedit.io.walk import matches, told_left_out
+from sdedit.jobs.batch.listing import list_guides, parse_list, seed_of
 
 
 @pytest.fixture
@@ -77,6 +78,20 @@ def test_lists_of_other_systems() -> None:
     for data in (b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR", b"PK\x03\x04", b"\x7fELF\x02\x01"):
         with pytest.raises(SdeditError, match=r"photo\.bin is no list but binary data"):
             parse_list(data, "photo.bin")
+
+
+def test_home_is_where_a_list_says(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", "/home/me")
+    assert parse_list(b"~/a.png\n~me/b.png\n./~/c.png\n") == ["/home/me/a.png", "~me/b.png", "./~/c.png"]
+    monkeypatch.setattr(Path, "expanduser", lambda self: (_ for _ in ()).throw(RuntimeError))
+    with pytest.raises(SdeditError, match=r"guides\.txt has ~/a\.png, but nothing says where home is"):
+        parse_list(b"~/a.png", "guides.txt")
+
+
+def test_links_that_cannot_be_followed_fail_in_their_turn(tree: Path) -> None:
+    Path("g/gone.png").symlink_to(tree / "nowhere.png")
+    Path("g/loop.png").symlink_to(tree / "g" / "loop.png")
+    assert {"g/gone.png", "g/loop.png"} < {path for path, _ in pairs("g")}
 
 
 def test_what_is_left_out_is_told(tree: Path) -> None:
