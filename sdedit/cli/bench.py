@@ -9,6 +9,7 @@ import click
 
 from sdedit.cli.options import json_option, model_options, take_model
 from sdedit.cli.output import print_table
+from sdedit.cli.types import File
 from sdedit.jobs.console import LOUD
 
 
@@ -30,7 +31,7 @@ from sdedit.jobs.console import LOUD
 )
 @click.option(
     "--config",
-    type=click.Path(path_type=Path),
+    type=File(),
     help="With --train: the recipe whose batches are timed. [default: whole scenes, for the model's network]",
 )
 @model_options

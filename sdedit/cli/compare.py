@@ -8,8 +8,9 @@ import click
 
 from sdedit.cli.options import json_option, quiet_option
 from sdedit.cli.output import console_for, print_facts
+from sdedit.cli.types import File
 
-_FILE = click.Path(path_type=Path)
+_FILE = File()
 
 
 @click.command(short_help="Measure what an edit changed outside its mask.")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -17,9 +16,9 @@ from sdedit.cli.options import (
     take_sampling,
 )
 from sdedit.cli.output import console_for
-from sdedit.cli.types import T0Range
+from sdedit.cli.types import File, T0Range
 
-_PLACE = click.Path(path_type=Path)
+_PLACE = File()
 
 
 @click.command(short_help="Measure realism (KID) and faithfulness (L2) over t0.")

@@ -9,6 +9,7 @@ import click
 
 from sdedit.cli.options import json_option, overwrite_option, quiet_option, take_model, weights_options
 from sdedit.cli.output import print_table
+from sdedit.cli.types import File
 from sdedit.jobs.console import LOUD
 
 _MODEL = click.argument("model")
@@ -47,7 +48,7 @@ def pull(model: str, quiet: bool) -> None:
 
 @models.command()
 @_MODEL
-@click.argument("output", type=click.Path(path_type=Path))
+@click.argument("output", type=File())
 @weights_options
 @click.option("--schedule", type=click.Choice(["linear", "cosine", "continuous"]), help="How beta goes with time.")
 @click.option("--timesteps", type=click.IntRange(2, 100_000), help="T, the number of noise levels.")
@@ -104,15 +105,15 @@ def verify(as_json: bool, **options: Any) -> None:
 
 @models.command()
 @_MODEL
-@click.argument("photos", type=click.Path(path_type=Path))
+@click.argument("photos", type=File())
 @click.option(
     "-o",
     "--output",
-    type=click.Path(path_type=Path),
-    help="The .safetensors file to write. [default: MODEL itself, if it is a file of sdedit's own]",
+    help="The .safetensors file to write, or a folder to write it in. [default: MODEL itself, if it is a file of "
+    "sdedit's own]",
 )
 @overwrite_option
-def calibrate(model: str, photos: Path, output: Path | None, overwrite: bool) -> None:
+def calibrate(model: str, photos: Path, output: str | None, overwrite: bool) -> None:
     """Measure how well MODEL denoises PHOTOS and keep it in the model's file, for --t0 auto.
 
     PHOTOS is a folder or tar archive of photographs that MODEL has not learnt from, at least 8, better 50; at most 100

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import fields
-from pathlib import Path
 from typing import Any
 
 import click
 from click.core import ParameterSource
 
 from sdedit.cli.config_file import drop_overruled, read_config
-from sdedit.cli.types import Shard, Sigma
+from sdedit.cli.types import File, Shard, Sigma
 from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, GRIDS, PRESETS, SamplingChoice
 from sdedit.jobs.options import FORMATS, MOST_SEED, AnimationOptions, LayerOptions, ModelOptions, PaintOptions
 
@@ -161,7 +160,7 @@ def config_options(command: Command) -> Command:
         click.option(
             "--config",
             metavar="FILE",
-            type=click.Path(path_type=Path),
+            type=File(),
             is_eager=True,
             expose_value=False,
             callback=read_config,
@@ -170,7 +169,7 @@ def config_options(command: Command) -> Command:
         click.option(
             "--save-config",
             metavar="FILE",
-            type=click.Path(path_type=Path),
+            type=File(),
             help="Write the options given as such a file, and then go on with the images, if there are any.",
         ),
     )

@@ -6,11 +6,12 @@ from pathlib import Path
 
 import click
 
+from sdedit.cli.types import File
 from sdedit.jobs.console import counted
 
 
 @click.command(short_help="Rebuild the ledger of a folder from its pictures.")
-@click.argument("folder", type=click.Path(path_type=Path))
+@click.argument("folder", type=File())
 @click.option("--quiet", is_flag=True, help="Say nothing but errors.")
 def rebuild(folder: Path, quiet: bool) -> None:
     """Write FOLDER/sdedit.jsonl anew from the recipes in the pictures of FOLDER and below it."""

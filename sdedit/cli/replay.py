@@ -8,10 +8,11 @@ import click
 
 from sdedit.cli.options import json_option, overwrite_option, quiet_option
 from sdedit.cli.output import console_for, print_results
+from sdedit.cli.types import File
 
 
 @click.command(short_help="Make an image again from the recipe it carries.")
-@click.argument("image", type=click.Path(path_type=Path))
+@click.argument("image", type=File())
 @click.argument("guide", required=False)
 @click.option("--strokes", "--patch", "layer", help="The strokes or the patch, if they are no longer beside IMAGE.")
 @click.option("--mask", help="The mask, if it is no longer beside IMAGE.")

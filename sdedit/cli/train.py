@@ -8,9 +8,9 @@ import click
 
 from sdedit.cli.options import quiet_option
 from sdedit.cli.output import console_for
-from sdedit.cli.types import DataSet
+from sdedit.cli.types import DataSet, File
 
-_FILE = click.Path(path_type=Path)
+_FILE = File()
 
 
 @click.command(short_help="Train a model on photographs.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -160,6 +161,18 @@ def _number(value: str | float) -> float:
         return math.nan
 
 
+class File(click.Path):
+    """A path; "" is none, as comes of a variable of the shell that is not set."""
+
+    def __init__(self) -> None:
+        super().__init__(path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        if value == "":
+            self.fail("an empty name is that of no file.", param, ctx)
+        return super().convert(value, param, ctx)
+
+
 class DataSet(click.ParamType):
     """A path, or NAME=PATH; a path that exists is one, whatever is in it. The name is "" where none is given."""
 
@@ -170,6 +183,8 @@ class DataSet(click.ParamType):
     ) -> tuple[str, Path]:
         if not isinstance(value, str):
             return value
+        if not value:
+            self.fail("an empty name is that of no folder.", param, ctx)
         named = re.fullmatch(r"(\w[\w-]*)=(.+)", value)
         if named is None or Path(value).exists():
             return "", Path(value)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import io
 import warnings
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 
 import torch
 from torch import Tensor
@@ -58,7 +58,8 @@ def masked_lpips(edited: Tensor, source: Tensor, mask: Tensor) -> Tensor:
         raise SdeditError("LPIPS needs torchmetrics; install it with: pip install 'sdedit[evaluate]'") from error
     kept = (mask == 0).to(edited.dtype)
     try:
-        with warnings.catch_warnings(), redirect_stderr(io.StringIO()):  # the download's lines
+        said = io.StringIO()  # of the download
+        with warnings.catch_warnings(), redirect_stderr(said), redirect_stdout(said):
             warnings.simplefilter("ignore")
             return lpips(edited * kept, source * kept, net_type="alex", reduction="none", normalize=True).flatten()
     except OSError as error:

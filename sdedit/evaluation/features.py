@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
-from contextlib import redirect_stderr
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 
 import torch
@@ -68,7 +68,8 @@ def _inception(device: torch.device) -> Callable[[Tensor], Tensor]:
     except ImportError as error:
         raise SdeditError(f"inception features need torchmetrics; {_INSTALL}") from error
     try:
-        with redirect_stderr(io.StringIO()):  # the download's lines, which belong to no error sentence
+        said = io.StringIO()  # the download's lines, which belong to no error sentence
+        with redirect_stderr(said), redirect_stdout(said):
             network = NoTrainInceptionV3("inception-v3-compat", ["2048"]).to(device)
     except ImportError as error:
         raise SdeditError(f"inception features need torch-fidelity; {_INSTALL}") from error

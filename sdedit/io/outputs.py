@@ -72,6 +72,18 @@ def plan_outputs(
     return list(files)
 
 
+def beside(name: str, ending: str, suffix: str = ".png") -> Path:
+    """The file beside one that is named, or beside nothing for standard input: a/b.jpg gives a/b-painted.png.
+
+    Raises:
+        SdeditError: if the name is that of no file.
+    """
+    file = Path("guide.png" if name == PIPE else name)
+    if not file.name:
+        raise SdeditError(f"{name!r} names no file")
+    return file.with_name(f"{file.stem}-{ending}{suffix}")
+
+
 def numbered(file: Path, variant: int) -> Path:
     """The file of a variant: file-1.png is variant 0."""
     return file.with_name(f"{file.stem}-{variant + 1}{file.suffix}")

@@ -95,6 +95,10 @@ class SourceImage:
         channels = np.asarray(self.image).reshape(self.size[1], self.size[0], -1)
         return channels[..., :-1] if self.has_alpha else channels
 
+    def channels(self) -> np.ndarray:
+        """(H, W, C) uint8, or uint16 where the image has 16 bits, with the alpha channel if it has one."""
+        return np.asarray(self.image).reshape(self.size[1], self.size[0], -1) if self.deep is None else self.deep
+
     def exact_colours(self) -> np.ndarray:
         """(H, W, 1 or 3) uint8, or uint16 where the image has 16 bits, without the alpha channel; a copy."""
         if self.deep is None:

@@ -64,8 +64,9 @@ class LayeredImage:
         from sdedit.pipelines.inpaint import crop_guide, crop_mask
 
         options = self.options
-        crop = CropOptions(size if isinstance(size, int) else min(size), options.context, options.grow, options.feather)
+        side = size if isinstance(size, int) else min(size)
         try:
+            crop = CropOptions(side, options.context, options.grow, options.feather)
             if options.task == "edit":
                 overlay = with_strokes(self.source, self.layer, self.mask, crop)
             else:

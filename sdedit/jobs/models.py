@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import exists, is_file, is_folder
+from sdedit.io.outputs import plan_outputs
 from sdedit.io.recipe import read_recipe
 from sdedit.jobs.console import Console, counted
 from sdedit.jobs.omitted import raise_for_omitted, tell_omitted
@@ -233,14 +234,14 @@ def verify_model(model: ScoreModel) -> list[Check]:
 
 
 def calibrate_checkpoint(
-    name: str, photos: Path, output: Path | None, overwrite: bool, console: Console, limit: int = 100
+    name: str, photos: Path, output: str | None, overwrite: bool, console: Console, limit: int = 100
 ) -> None:
     """Measure photographs with a model, and write the model again with what was measured in its card.
 
     Args:
         name: what `sdedit.load_model` takes.
         photos: a folder or tar archive of photographs that the model was not trained on.
-        output: the .safetensors file to write; None for the model's own file, if it is one of sdedit's.
+        output: the .safetensors file to write, or a folder; None for the model's own file, if it is one of sdedit's.
         overwrite: whether an output that exists, other than the model's own file, may be replaced.
         console: says what was measured.
         limit: at most so many photographs, evenly spread over all.
@@ -261,17 +262,18 @@ def calibrate_checkpoint(
             raise SdeditError(
                 f"{name} is no file of sdedit's own that could be changed; name one to write with --output"
             )
-        output = own
-    elif output.suffix != ".safetensors":
-        raise SdeditError(f"cannot write {output}: its name must end in .safetensors")
-    elif exists(output) and not overwrite:
-        raise SdeditError(f"{output} exists; add --overwrite to replace it, or name another output")
+        file: Path | None = own
+    else:
+        default = Path(f"{own.stem if is_file(own) else 'model'}.safetensors")
+        file = plan_outputs(output, default, [], [".safetensors"], overwrite=overwrite)[0]
+    if file is None:
+        raise SdeditError("a model is not written to standard output; name a .safetensors file")
     model = load_model(name, precision="fp32")
     images, omitted = load_squares(photos, model.native_size, limit)
     calibration = calibrate(model, images)
     calibrated = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
-    save_checkpoint(calibrated, output, _stored_type(model))
-    console.log(f"{output}: calibrated on {counted(calibration.photographs, 'photograph')}")
+    save_checkpoint(calibrated, file, _stored_type(model))
+    console.log(f"{file}: calibrated on {counted(calibration.photographs, 'photograph')}")
     tell_omitted(omitted, console)
     raise_for_omitted(omitted, len(images), "the calibration")
 

@@ -13,7 +13,7 @@ from sdedit.checkpoints.models import BUILT_IN
 from sdedit.diffusion.samplers import NO_CHOICE, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import IMAGE_SUFFIXES
-from sdedit.io.outputs import plan_outputs
+from sdedit.io.outputs import beside, plan_outputs
 
 if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
@@ -240,14 +240,14 @@ def output_folder(guides: Sequence[str], output: str | None, options: PaintOptio
     return Path(output)
 
 
-def output_files(guide: str, output: str | None, options: PaintOptions) -> list[Path | None]:
-    """The files to write for one guide, None standing for standard output.
+def output_files(guide: str, output: str | None, options: PaintOptions, may_skip: bool = True) -> list[Path | None]:
+    """The files to write for one guide, None standing for standard output; `may_skip` if existing ones can be left.
 
     Raises:
         SdeditError: if any of them cannot or must not be written.
     """
-    source = Path("guide.png" if guide == "-" else guide)
     layers = options.layers
+    default = beside(guide, ENDINGS[options.task])
     inputs = (
         [guide]
         if layers is None
@@ -255,11 +255,11 @@ def output_files(guide: str, output: str | None, options: PaintOptions) -> list[
     )
     return plan_outputs(
         output,
-        source.with_name(f"{source.stem}-{ENDINGS[options.task]}.png"),
+        default,
         inputs,
         _OUTPUT_SUFFIXES,
         options.variants,
         options.overwrite,
-        options.skip_existing,
-        name_in_folder=f"{source.stem}.png" if layers is None else None,
+        options.skip_existing if may_skip else None,
+        name_in_folder=f"{default.stem.removesuffix(f'-{ENDINGS[options.task]}')}.png" if layers is None else None,
     )

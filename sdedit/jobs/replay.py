@@ -78,7 +78,7 @@ def replay_image(
     )
     options.check()
     target = str(image.with_name(f"{image.stem}-replayed{image.suffix}")) if output is None else output
-    file = output_files(guide, target, options)[0]
+    file = output_files(guide, target, options, may_skip=False)[0]
     if file is not None and exists(file) and file.samefile(image):
         raise SdeditError(f"{file} is the image itself; name another output")
     task = Task(guide, file, recipe.seed, recipe.folder_seed)

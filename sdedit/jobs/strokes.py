@@ -16,7 +16,7 @@ from PIL import Image
 from sdedit.errors import SdeditError
 from sdedit.io.files import PIPE, ends_the_work, exists, is_folder, make_folder, open_input, write_output
 from sdedit.io.images import fit_guide, open_image, working_size
-from sdedit.io.outputs import plan_outputs
+from sdedit.io.outputs import beside, plan_outputs
 from sdedit.io.photographs import Omitted, archived_paths, is_zip, photograph_files
 from sdedit.io.recipe import is_whole, save_image
 from sdedit.io.walk import told_left_out, told_unreadable
@@ -37,9 +37,9 @@ def strokes_folder(photo: str, output: str | None) -> Path | None:
         SdeditError: if it cannot be told what `photo` is.
     """
     source = Path(photo)
-    if photo == PIPE or not (is_folder(source) or _is_archive(source)):
+    if photo in (PIPE, "") or not (is_folder(source) or _is_archive(source)):
         return None
-    return Path(output or source.with_name(f"{source.stem}-strokes"))
+    return Path(output or beside(photo if source.name else str(source.resolve()), "strokes", ""))
 
 
 def simulate_one(
@@ -56,11 +56,9 @@ def simulate_one(
     Raises:
         SdeditError: if anything given cannot be used.
     """
-    name = Path("photo.png" if photo == PIPE else photo)
     if output is None and photo == PIPE:
         output = PIPE
-    default = name.with_name(f"{name.stem}-strokes.png")
-    file = plan_outputs(output, default, [photo], [".png"], overwrite=overwrite)[0]
+    file = plan_outputs(output, beside(photo, "strokes"), [photo], [".png"], overwrite=overwrite)[0]
     data, called = open_input(photo)
     told = {"photograph": hashlib.sha256(data.read()).hexdigest(), "size": size}
     data.seek(0)

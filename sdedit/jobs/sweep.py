@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
 from sdedit.io.files import write_atomically, write_table
-from sdedit.io.outputs import plan_outputs
+from sdedit.io.outputs import beside, plan_outputs
 from sdedit.jobs.console import Console, counted
 from sdedit.jobs.options import ModelOptions, draw_seed
 from sdedit.jobs.settings import sampling_for, tell_notes
@@ -64,8 +64,7 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
 
     if job.plot:
         check_plotting()
-    place = Path("guide.png" if job.guide == "-" else job.guide)
-    sheet_file = _single(job, job.output, place.with_name(f"{place.stem}-sweep.png"), ".png")
+    sheet_file = _single(job, job.output, beside(job.guide, "sweep"), ".png")
     table_file = _single(job, str(sheet_file.with_suffix(".csv")), sheet_file, ".csv")
     plot_file = sheet_file.with_name(f"{sheet_file.stem}-plot.png")
     if job.plot:

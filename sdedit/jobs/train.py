@@ -23,7 +23,7 @@ from sdedit.jobs.omitted import tell_omitted
 from sdedit.training.config import BudgetConfig, load_train_config
 from sdedit.training.processes import Processes
 from sdedit.training.teachers import Contrast, Guidance
-from sdedit.training.trainer import Trainer
+from sdedit.training.trainer import Trainer, check_folder
 
 _HELD_OUT_EVERY = 20
 _SECONDS_PER_LINE = 30
@@ -65,6 +65,7 @@ def run_training(
         InterruptedWorkError: if a signal ended the run; its state is saved.
     """
     config = load_train_config(config_file)
+    check_folder(folder, resume)
     if minutes is not None:
         config = replace(config, budget=BudgetConfig(minutes=minutes))
     tune_allocator()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,12 +22,21 @@ class CropOptions:
         grow: pixels by which the mask is grown; None is three of the model's pixels for a mask that was found, and none
             for one that was given.
         feather: pixels inside the mask over which the painted part fades in; None is two of the model's pixels.
+
+    Raises:
+        ValueError: if context, grow or feather is below 0.
     """
 
     size: int | None = None
     context: float = 0.5
     grow: float | None = None
     feather: float | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("context", "grow", "feather"):
+            value = getattr(self, name)
+            if value is not None and not 0 <= value < math.inf:
+                raise ValueError(f"{name} must be at least 0, not {value}")
 
 
 def bounding_box(mask: np.ndarray) -> Box:

@@ -41,7 +41,12 @@ def inpaint_crop(
 
     Returns:
         The image in the source's mode and size, its pixels bit for bit where the mask is 0.
+
+    Raises:
+        ValueError: if t0 or repeats is out of range.
     """
+    if repeats < 1:
+        raise ValueError(f"repeats must be at least 1, not {repeats}")
     guide, mask = to_tensor(crop_guide(source, overlay))[None], torch.from_numpy(crop_mask(overlay))[None, None]
     sigmas = model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
     generator = torch.Generator().manual_seed(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -116,7 +117,10 @@ def with_patch(
 
     Raises:
         SdeditError: if the mask is of another size or empty, or nothing of the patch is inside the background.
+        ValueError: if the scale is not above 0.
     """
+    if not 0 < scale < math.inf:
+        raise ValueError(f"scale must be above 0, not {scale}")
     patch = patch.convert("RGBA")
     notes: tuple[str, ...] = ()
     if mask is not None:

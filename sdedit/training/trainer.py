@@ -34,6 +34,7 @@ from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.writer import Writer
 
 _MOST_BATCHES, _SECONDS = 50, 1.0  # between two looks at the losses and the clock, which let the device run dry
+_STATE = "state.pt"
 _LOSS_MEMORY = 0.99  # decay per batch of the running mean that is shown
 
 
@@ -107,8 +108,8 @@ class Trainer:
         self.writer = Writer()
         shown = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
         self.reports = Reports(folder, config, shown, self.model, self.progress, self.writer, log)
-        self.state_file = folder / "state.pt"
-        _check_folder(folder, self.state_file, resume)
+        self.state_file = folder / _STATE
+        check_folder(folder, resume)
         if resume:
             load_state(self.state_file, self.optimiser, self.step.generator, self.progress)
             if self.processes.is_first:
@@ -218,12 +219,13 @@ class Trainer:
         )
 
 
-def _check_folder(folder: Path, state: Path, resume: bool) -> None:
+def check_folder(folder: Path, resume: bool) -> None:
     """Refuse to resume what is not there, and to write over the results of another run.
 
     Raises:
         SdeditError: if that is asked for.
     """
+    state = folder / _STATE
     results = [name for name in ("model.safetensors", "log.csv") if exists(folder / name)]
     if resume and not exists(state):
         remedy = "name the folder of the run" if results else "start it without --resume"

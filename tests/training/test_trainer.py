@@ -258,6 +258,8 @@ def test_what_the_writer_cannot_write_is_told() -> None:
 def test_resuming_what_cannot_be_resumed(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
     words = ["train", recipe, "--data", photographs, "-o", "run", "--quiet", "--resume"]
     fails_in_one_sentence(sdedit(*words), "run", "without --resume")
+    assert not (tmp_path / "run").exists()
+    (tmp_path / "run").mkdir()
     (tmp_path / "run" / "state.pt").write_bytes(b"not a state")
     fails_in_one_sentence(sdedit(*words), "state.pt", "cannot be resumed")
 
