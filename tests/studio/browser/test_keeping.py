@@ -54,7 +54,7 @@ def test_a_browser_that_is_killed_loses_nothing(playwright: Any, running: Runnin
     paint_a_little(page)
     page.kept()
     before, pixels = page.history(), page.pixels()
-    lock = os.readlink(tmp_path / "SingletonLock")  # host-pid
+    lock = (tmp_path / "SingletonLock").readlink().name  # host-pid
     os.kill(int(lock.rpartition("-")[2]), signal.SIGKILL)
     page.page.wait_for_event("close")
     for left in tmp_path.glob("Singleton*"):
@@ -89,8 +89,9 @@ def test_the_same_painting_in_two_tabs_is_two_paintings(studio_page: Studio, run
 def test_storage_that_fails_is_said_and_nothing_is_lost(studio_page: Studio) -> None:
     page = studio_page
     page.page.evaluate(
-        "() => { const put = IDBObjectStore.prototype.put; globalThis.mend = () => { IDBObjectStore.prototype.put = put };"
-        " IDBObjectStore.prototype.put = () => { throw new DOMException('no room is left', 'QuotaExceededError') } }"
+        "() => { const { prototype } = IDBObjectStore; const { put } = prototype;"
+        " globalThis.mend = () => { prototype.put = put };"
+        " prototype.put = () => { throw new DOMException('no room is left', 'QuotaExceededError') } }"
     )
     page.stroke((100, 100), (200, 160))
     pixels = page.pixels()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import http.server
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -61,12 +61,12 @@ def test_the_page_asks_nobody_else_and_has_nothing_to_complain_of(browser: Any, 
 
 
 @pytest.fixture
-def images(studio: httpx.Client) -> Iterator[Any]:
+def images(studio: httpx.Client) -> Callable[[], int]:
     """How many images were painted."""
-    yield lambda: studio.get("/api/status").json()["counts"]["images"]
+    return lambda: studio.get("/api/status").json()["counts"]["images"]
 
 
-def test_a_foreign_page_cannot_paint(browser: Any, running: RunningStudio, images: Any) -> None:
+def test_a_foreign_page_cannot_paint(browser: Any, running: RunningStudio, images: Callable[[], int]) -> None:
     before = images()
     with another_site() as port:
         page = browser.new_context().new_page()
@@ -75,7 +75,8 @@ def test_a_foreign_page_cannot_paint(browser: Any, running: RunningStudio, image
             refused = page.evaluate(
                 "async (url) => {"
                 "  const outcomes = [];"
-                "  for (const options of [{}, { mode: 'no-cors' }, { credentials: 'include' }, { headers: { 'X-A': '1' } }]) {"
+                "  const ways = [{}, { mode: 'no-cors' }, { credentials: 'include' }, { headers: { 'X-A': '1' } }];"
+                "  for (const options of ways) {"
                 "    const answer = await fetch(url + 'api/paint?steps=1', { method: 'POST', body: 'x', ...options })"
                 "      .catch(() => null);"
                 "    outcomes.push(answer === null || (answer.type === 'opaque' && answer.status === 0));"
