@@ -37,7 +37,7 @@ class Order:
         work: does it, calling `Painter.give_way` after each evaluation; may be called a second time.
         tell: hears of what becomes of it, in any thread.
         session: whose it is.
-        kind: "live" or "idle"; others are never replaced by a newer one.
+        kind: "live" or "idle"; others are never stopped by a newer one.
 
     Attributes:
         looking: it is at work for its first preview only.

@@ -18,7 +18,9 @@ import httpx
 import pytest
 
 from tests.helpers.commands import SDEDIT, Command, fails_in_one_sentence
+from tests.helpers.images import bomb
 
+in_linux = pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process cannot be read")
 Started = tuple[subprocess.Popen, dict]
 Start = Callable[..., Started]
 
@@ -161,7 +163,22 @@ def resident(process: subprocess.Popen) -> int:
     return int(Path(f"/proc/{process.pid}/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="the memory of a process cannot be read")
+@in_linux
+def test_bodies_that_are_meant_to_harm_take_no_memory(started: Started, server: httpx.Client, strokes: bytes) -> None:
+    def paint(body: bytes) -> int:
+        return server.post("/api/paint", params={"steps": 2}, content=body).status_code
+
+    assert paint(strokes) == 200
+    before = resident(started[0])
+    for call in ("/api/paint", "/api/pictures", "/api/strokes"):
+        assert server.post(call, content=bomb()).status_code == 413
+        assert server.post(call, content=bytes(65 << 20)).status_code == 413
+    assert [paint(strokes[:90]), paint(b"<svg/>")] == [400, 400]
+    assert resident(started[0]) - before < 200 << 20
+    assert paint(strokes) == 200
+
+
+@in_linux
 def test_memory_stays_where_it_was(started: Started, server: httpx.Client, strokes: bytes) -> None:
     """500 images, and 50 clients that come and go."""
     process, address = started
