@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from PIL import Image
 from scipy import ndimage
@@ -33,12 +35,28 @@ def free_to_change(share: np.ndarray) -> np.ndarray:
     return (share / _COVERED).clip(0, 1).astype(np.float32)
 
 
+def window(place: np.ndarray, margin: float) -> tuple[slice, slice]:
+    """Rows and columns of a window round all of a place (H, W) bool that is not empty, wider by a margin.
+
+    What lies no further from the place than the margin is inside; distances within it are those in the whole image,
+    which takes seconds where that has millions of pixels.
+    """
+    beyond = math.ceil(margin) + 1
+    lines = [np.flatnonzero(place.any(axis=axis)) for axis in (1, 0)]
+    down, across = (slice(max(0, int(found[0]) - beyond), int(found[-1]) + beyond + 1) for found in lines)
+    return down, across
+
+
 def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
     """A mask (H, W) that reaches so many pixels further, each new pixel like the nearest that was above 0."""
     if pixels <= 0 or not mask.any():
         return mask
-    distance, (rows, columns) = ndimage.distance_transform_edt(mask == 0, return_indices=True)
-    return np.where(distance <= pixels, mask[rows, columns], mask)
+    here = window(mask > 0, pixels)
+    part = mask[here]
+    distance, (rows, columns) = ndimage.distance_transform_edt(part == 0, return_indices=True)
+    grown = mask.copy()
+    grown[here] = np.where(distance <= pixels, part[rows, columns], part)
+    return grown
 
 
 def feather(mask: np.ndarray, pixels: float) -> np.ndarray:
@@ -60,8 +78,11 @@ def grow_found(mask: np.ndarray, pixels: float) -> np.ndarray:
     core = mask == 1
     if pixels <= 0 or not core.any():
         return grow(mask, pixels)
-    near = ndimage.distance_transform_edt(~core) <= pixels
-    return np.where(near, np.float32(1), grow(mask, pixels))
+    here = window(core, pixels)
+    grown = grow(mask, pixels)
+    near = ndimage.distance_transform_edt(~core[here]) <= pixels
+    grown[here] = np.where(near, np.float32(1), grown[here])
+    return grown
 
 
 def find_strokes(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:

@@ -12,7 +12,7 @@ from scipy import ndimage
 from sdedit.errors import SdeditError
 from sdedit.io.source_image import SourceImage
 from sdedit.pipelines.crop import Crop, CropOptions, plan_crop
-from sdedit.pipelines.mask import find_strokes, free_to_change, grow, grow_found, without_traces
+from sdedit.pipelines.mask import find_strokes, free_to_change, grow, grow_found, window, without_traces
 
 _GROW = 3  # of the model's pixels: the seam of a stroke or a pasted part has to be inside the mask
 _EDGE = 2  # pixels of a found stroke's soft edge
@@ -184,9 +184,12 @@ def _check_mask(mask: np.ndarray, size: tuple[int, int], name: str) -> None:
 
 def _away_from(place: np.ndarray, scale: float) -> np.ndarray:
     """Weights (H, W): 0 at a place, 1 from three of the model's pixels away."""
-    if not place.any():
-        return np.ones(place.shape, np.float32)
-    return (ndimage.distance_transform_edt(~place) / (_GROW * max(scale, 1))).clip(0, 1).astype(np.float32)
+    weights = np.ones(place.shape, np.float32)
+    if place.any():
+        reach = _GROW * max(scale, 1)
+        here = window(place, reach)
+        weights[here] = (ndimage.distance_transform_edt(~place[here]) / reach).clip(0, 1)
+    return weights
 
 
 def _words(size: tuple[int, int]) -> str:

@@ -7,13 +7,14 @@ import io
 import numpy as np
 import pytest
 from PIL import Image, ImageCms, ImageDraw
+from scipy import ndimage
 
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.source_image import SourceImage
 from sdedit.pipelines.crop import CropOptions, crop_box
 from sdedit.pipelines.edit import composite, edit
-from sdedit.pipelines.mask import feather, find_strokes, grow
+from sdedit.pipelines.mask import feather, find_strokes, grow, grow_found
 from tests.helpers.models import sampled
 
 
@@ -118,6 +119,24 @@ def test_masks_grow_and_feather() -> None:
     assert (weights[15:26, 15:26] == 1).all()
     assert (np.diff(weights[20, 9:16]) > 0).all()
     assert (feather(np.ones((5, 5)), 3) == 1).all()
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_a_mask_grows_in_a_window_as_it_would_in_the_whole_image(seed: int) -> None:
+    random = np.random.default_rng(seed)
+    mask = np.zeros(tuple(random.integers(2, 50, 2)), np.float32)
+    for _ in range(3):
+        row, column, height, width = random.integers(0, 20, 4)
+        mask[row : row + height, column : column + width] = random.choice([0.5, 1])
+    if not mask.any():
+        mask[0, 0] = 1
+    pixels = float(random.choice([0.5, 1, 2.7, 9, 100]))
+    far, nearest = ndimage.distance_transform_edt(mask == 0, return_indices=True)
+    wanted = np.where(far <= pixels, mask[tuple(nearest)], mask)
+    assert (grow(mask, pixels) == wanted).all()
+    if (mask == 1).any():
+        wanted = np.where(ndimage.distance_transform_edt(mask < 1) <= pixels, 1, wanted)
+    assert (grow_found(mask, pixels) == wanted).all()
 
 
 @pytest.mark.parametrize("box", [(0, 0, 5, 5), (990, 700, 1000, 750), (10, 10, 900, 20), (0, 0, 1000, 750)])
