@@ -1,4 +1,12 @@
-/** Puts the studio together: what was kept, the parts of the page, and what follows from what. */
+/**
+ * Puts the studio together: what was kept, the parts of the page, and what follows from what.
+ *
+ *     pixels/     numbers: coverage, blending, floods, PNG files
+ *     painting/   actions and the states they give, undo, settings, the guides to start from
+ *     keeping/    the browser's storage, and files of paintings
+ *     server/     what is asked of the server, when, and which answers count
+ *     page/       elements: canvases, pointers, keys, panels, dialogs
+ */
 
 import { Bases } from "./page/bases.js";
 import { offerToBegin } from "./page/beginning.js";

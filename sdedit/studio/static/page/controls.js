@@ -54,7 +54,8 @@ export function startControls(settings, painting) {
     press(byId("wiped"), compare === "wipe");
     press(byId("live"), live);
     symmetry.value = settings.values.symmetry;
-    byId("tolerance-field").hidden = tool !== "fill";
+    byId("tolerance-field").hidden = tool !== "fill"; // it takes the place of the size, so that nothing moves
+    byId("size-field").hidden = tool === "fill";
     byId("canvas").classList.toggle("picking", tool === "eyedropper");
   };
   settings.addEventListener("change", show);

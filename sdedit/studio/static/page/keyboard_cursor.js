@@ -16,7 +16,10 @@ export class KeyboardCursor {
     this.at = null;
     this.isDown = false;
     view.canvas.addEventListener("keydown", (event) => this.#key(event));
-    view.canvas.addEventListener("blur", () => this.#lift());
+    view.canvas.addEventListener("blur", () => {
+      view.canvas.classList.remove("pointed");
+      this.#lift();
+    });
     view.pane.addEventListener("pointerdown", () => this.#show(false));
   }
 
@@ -35,6 +38,7 @@ export class KeyboardCursor {
 
   /** @param {KeyboardEvent} event */
   #key(event) {
+    this.view.canvas.classList.remove("pointed");
     const { key, shiftKey, ctrlKey, metaKey, altKey } = event;
     const [dx, dy] = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] }[key] ?? [0, 0];
     if ((!dx && !dy) || ctrlKey || metaKey || altKey) return;

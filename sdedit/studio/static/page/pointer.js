@@ -40,6 +40,7 @@ export class Pointers {
     if (pointerType === "pen") this.penSeen = true;
     if (pointerType === "touch" && this.painter && this.painter.type !== "touch") return; // a palm beside the pen
     event.preventDefault();
+    this.view.canvas.classList.add("pointed"); // no ring round it, whoever gives it the focus
     this.view.canvas.focus({ preventScroll: true });
     pane.setPointerCapture(pointerId);
     const onResult = pane === this.view.other;

@@ -26,9 +26,9 @@ export function startStatus(live, painting, keeper) {
     [progress.value, progress.max] = [step, of];
     say(`Painting ${step}/${of} · seed ${seed}`, "painting");
   });
-  on("painted", ({ seconds, seed, t0, recipe }) => {
-    const size = `${recipe.width} × ${recipe.height}`;
-    say(`${seconds.toFixed(2)} s · ${size} · t0 ${t0} · seed ${seed}`, live.current ? "done" : "painting");
+  on("painted", ({ seconds, seed, t0, recipe, task }) => {
+    const size = task === "paint" ? [`${recipe.width} × ${recipe.height}`] : []; // of an edit that of its region
+    say([`${seconds.toFixed(2)} s`, ...size, `t0 ${t0}`, `seed ${seed}`].join(" · "), live.current ? "done" : "painting");
   });
   on("idle", () => say("Paint over the photograph: what you paint becomes part of it.", "done"));
   on("problem", (message) => say(message, "failed"));
