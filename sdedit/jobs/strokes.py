@@ -62,7 +62,7 @@ def simulate_one(
     data, called = open_input(photo)
     told = {"photograph": hashlib.sha256(data.read()).hexdigest(), "size": size}
     data.seek(0)
-    _save(_simulate(data, called, size), told, file)
+    _save(simulate_from(data, called, size), told, file)
     yield PaintedFile(photo, str(file or PIPE), "painted")
 
 
@@ -121,7 +121,7 @@ def _simulate_into(name: str, file: Path, opened: Opened, size: int | None, over
         data[0].seek(0)
         if told == there and is_whole(file):
             return PaintedFile(name, str(file), "skipped")
-        strokes = _simulate(*data, size)
+        strokes = simulate_from(*data, size)
         make_folder(file.parent)
         _save(strokes, told, file)
     except SdeditError as error:
@@ -158,7 +158,17 @@ def _in_archive(photos: Path, omitted: Omitted) -> Iterator[tuple[str, str, Open
     )
 
 
-def _simulate(data: BinaryIO, name: str, size: int | None) -> Image.Image:
+def simulate_from(data: BinaryIO, name: str, size: int | None) -> Image.Image:
+    """Strokes from the content of an image file.
+
+    Args:
+        data: the file, open and seekable.
+        name: what messages call it.
+        size: as in `simulate_one`.
+
+    Raises:
+        SdeditError: if it is no whole image, or cannot have that size.
+    """
     photo = open_image(data, name)
     if size is not None:
         try:

@@ -12,17 +12,17 @@ from starlette.responses import JSONResponse, Response
 
 from sdedit.studio.guard import Receive, Scope, Send
 from sdedit.studio.limits import RefusedError
-from sdedit.studio.orders import Painted
 from sdedit.studio.painter import NO_MEMORY, Event, Order, Painter, Work
 
 STREAM = "application/x-ndjson"
+NOT_KEPT = {"Cache-Control": "no-store"}  # of what is not to be kept by a browser
 _LAST = ("superseded", "error", "suggested")
 _PATIENCE = 60.0  # seconds that a client may take to accept a line
 _SUPERSEDED = "a newer request of this session took its place"
 
 
 def error_response(sentence: str, status: int) -> Response:
-    headers = {"Cache-Control": "no-store", **({"Retry-After": "1"} if status in (429, 503) else {})}
+    headers = {**NOT_KEPT, **({"Retry-After": "1"} if status in (429, 503) else {})}
     return JSONResponse({"error": " ".join(sentence.split())}, status, headers)
 
 
@@ -107,14 +107,14 @@ class OrderAnswer:
             if kind == "gone":
                 return None
             if kind == "painted":
-                headers = {"Cache-Control": "no-store", "X-Seed": str(event["seed"])}
+                headers = {**NOT_KEPT, "X-Seed": str(event["seed"])}
                 return Response(event["image"], media_type="image/png", headers=headers)
             if kind == "superseded":
                 return error_response(_SUPERSEDED, 409)
             if kind == "error":
                 return error_response(event["message"], event["status"])
             if kind == "suggested":
-                return JSONResponse({"t0": event["t0"]}, headers={"Cache-Control": "no-store"})
+                return JSONResponse({"t0": event["t0"]}, headers=NOT_KEPT)
 
     async def _send_stream(self, mailbox: Mailbox, send: Send) -> None:
         head = [(b"content-type", STREAM.encode()), (b"cache-control", b"no-store"), (b"x-accel-buffering", b"no")]
@@ -140,9 +140,8 @@ class OrderAnswer:
         event = await mailbox.get()
         if event["event"] != "painted":
             return event
-        painted: Painted = event["image"]
         try:
-            file = await asyncio.get_running_loop().run_in_executor(self._encoder, painted.save)
+            file = await asyncio.get_running_loop().run_in_executor(self._encoder, event["image"])
         except MemoryError:
             return {"event": "error", "message": NO_MEMORY, "status": 503}
         return {**event, "image": file}

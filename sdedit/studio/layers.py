@@ -12,8 +12,8 @@ from PIL import Image
 from sdedit.io.source_image import open_layer, open_source
 from sdedit.jobs.options import LayerOptions
 from sdedit.studio.limits import Limits
-from sdedit.studio.orders import check_pixels, file_name
 from sdedit.studio.pictures import Picture, Pictures
+from sdedit.studio.uploads import check_pixels, file_name
 
 if TYPE_CHECKING:
     from sdedit.jobs.edit import LayeredImage

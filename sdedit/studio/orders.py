@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import hashlib
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from pathlib import PurePath
 from typing import TYPE_CHECKING, Any
 
 from sdedit.errors import SdeditError
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
 
 Pairs = Sequence[tuple[str, str]]
 
-_MOST_NAME = 200  # bytes; a file's name in any system
-
 
 @dataclass(frozen=True)
 class Parsers:
@@ -45,15 +41,15 @@ class Parsers:
 
 @dataclass(frozen=True)
 class Painted:
-    """An image that is done, as `Engine` has it; `save` takes time, and makes the file."""
+    """An image that is done, as `Engine` has it."""
 
     engine: Engine
     guide: Guide
     image: Image.Image
     recipe: Recipe
 
-    def save(self) -> bytes:
-        """The PNG file, by the same way as the command's."""
+    def to_png(self) -> bytes:
+        """The file, made the way the command makes it; takes time."""
         file = io.BytesIO()
         self.engine.finish(self.guide, self.image, self.recipe, ".png")(file)
         return file.getvalue()
@@ -75,44 +71,6 @@ def check_limits(options: PaintOptions, limits: Limits) -> None:
     ):
         if value > most:
             raise RefusedError(f"{name} is at most {most} in this studio, not {value}")
-
-
-def check_pixels(content: bytes, name: str, limits: Limits) -> None:
-    """Refuse an image file by its header, before it is decoded.
-
-    Raises:
-        RefusedError: if it has too many pixels.
-    """
-    from sdedit.io.images import claimed_pixels
-
-    if claimed_pixels(content) > limits.pixels:
-        raise RefusedError(f"{name} has more than {limits.pixels // 10**6} million pixels; shrink it first", 413)
-
-
-def file_name(given: str | None, kind: str, content: bytes, several: bool) -> str:
-    """What a recipe calls a file that has none: the name given, or that of its kind.
-
-    Args:
-        given: by the request.
-        kind: such as "strokes.png".
-        content: the file's.
-        several: whether such files are kept side by side; the name then has eight digits of the checksum.
-
-    Raises:
-        RefusedError: if it is no file's name.
-    """
-    if given is None:
-        place = PurePath(kind)
-        digits = f"-{hashlib.sha256(content).hexdigest()[:8]}" if several else ""
-        return f"{place.stem}{digits}{place.suffix}"
-    if (
-        given in ("", "..")
-        or PurePath(given).name != given
-        or not given.isprintable()
-        or len(given.encode()) > _MOST_NAME
-    ):
-        raise RefusedError(f"a name is that of a file, without a folder, such as {kind}; not {given[:80]!r}")
-    return given
 
 
 class PaintingWork:
@@ -201,7 +159,7 @@ class PaintingWork:
                     seed=task.seed,
                     seconds=round(progress.seconds, 3),
                     recipe=recipe.to_dict(),
-                    image=Painted(engine, guide, image, recipe),
+                    image=Painted(engine, guide, image, recipe).to_png,
                 )
 
     def _suggested(self, order: Order, low: float, high: float) -> float:

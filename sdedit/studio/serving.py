@@ -94,7 +94,7 @@ class RunningStudio:
     Attributes:
         port: that it listens on.
         url: of its page, with the token where there is one.
-        studio: what it has.
+        workshop: what its calls share.
     """
 
     def __init__(self, options: StudioOptions, parsers: Parsers) -> None:
@@ -102,7 +102,8 @@ class RunningStudio:
         try:
             import uvicorn
 
-            from sdedit.studio.app import Studio
+            from sdedit.studio.app import make_app
+            from sdedit.studio.workshop import Workshop
         except ModuleNotFoundError as error:
             raise SdeditError(
                 f"sdedit studio needs the package {error.name}, which is not installed; pip install 'sdedit[studio]'"
@@ -114,8 +115,9 @@ class RunningStudio:
         self.port = self._listener.getsockname()[1]
         token = options.token or (None if is_loopback(options.host) else secrets.token_urlsafe(32))
         self.url = f"http://{_shown_host(options.host)}:{self.port}/" + (f"?token={token}" if token else "")
-        self.studio = Studio(parsers, read_assets(), options.limits)
-        guard = Guard(self.studio.app(), Names.of(options.host, self.port, options.allowed), token)
+        self.workshop = Workshop(options.limits)
+        app = make_app(self.workshop, parsers, read_assets())
+        guard = Guard(app, Names.of(options.host, self.port, options.allowed), token)
         config = uvicorn.Config(
             guard,
             http="h11",
@@ -138,29 +140,29 @@ class RunningStudio:
         for model in models:
             warm_up(model)
         named = [NamedModel(wanted, model) for wanted, model in zip(self._options.models, models, strict=True)]
-        self.studio.models.set_result(named)
-        self.studio.painter.run()
+        self.workshop.models.set_result(named)
+        self.workshop.painter.run()
 
     def stop(self) -> None:
         """Let `paint_with` return."""
-        self.studio.stop()
+        self.workshop.stop()
 
     def __enter__(self) -> RunningStudio:
         self._thread.start()
         return self
 
     def __exit__(self, *error: object) -> None:
-        self.studio.stop()
+        self.workshop.stop()
         self._server.should_exit = True
         self._thread.join(_GRACE + 3)
         self._listener.close()
-        self.studio.close()
+        self.workshop.close()
 
     def _run_server(self) -> None:
         try:
             self._server.run([self._listener])
         finally:
-            self.studio.stop()
+            self.workshop.stop()
 
 
 def listen(host: str, port: int) -> socket.socket:

@@ -1,12 +1,16 @@
-"""Bodies of requests, bounded in size, in time and all together."""
+"""What comes in: bodies, bounded in size, in time and all together; images, bounded in pixels; names of files."""
 
 from __future__ import annotations
 
 import asyncio
+import hashlib
+from pathlib import PurePath
 
 from starlette.requests import Request
 
 from sdedit.studio.limits import Limits, RefusedError
+
+_MOST_NAME = 200  # bytes; a file's name in any system
 
 
 class Uploads:
@@ -50,3 +54,41 @@ class Uploads:
         if len(body) < size:
             raise RefusedError("too much is being sent at once; send it again in a moment", 429)
         return bytes(body)
+
+
+def check_pixels(content: bytes, name: str, limits: Limits) -> None:
+    """Refuse an image file by its header, before it is decoded.
+
+    Raises:
+        RefusedError: if it has too many pixels.
+    """
+    from sdedit.io.images import claimed_pixels
+
+    if claimed_pixels(content) > limits.pixels:
+        raise RefusedError(f"{name} has more than {limits.pixels // 10**6} million pixels; shrink it first", 413)
+
+
+def file_name(given: str | None, kind: str, content: bytes, several: bool) -> str:
+    """What a recipe calls a file that has none: the name given, or that of its kind.
+
+    Args:
+        given: by the request.
+        kind: such as "strokes.png".
+        content: the file's.
+        several: whether such files are kept side by side; the name then has eight digits of the checksum.
+
+    Raises:
+        RefusedError: if it is no file's name.
+    """
+    if given is None:
+        place = PurePath(kind)
+        digits = f"-{hashlib.sha256(content).hexdigest()[:8]}" if several else ""
+        return f"{place.stem}{digits}{place.suffix}"
+    if (
+        given in ("", "..")
+        or PurePath(given).name != given
+        or not given.isprintable()
+        or len(given.encode()) > _MOST_NAME
+    ):
+        raise RefusedError(f"a name is that of a file, without a folder, such as {kind}; not {given[:80]!r}")
+    return given

@@ -103,7 +103,7 @@ def running_studio(
         thread = threading.Thread(target=running.paint_with, args=(models,))
         thread.start()
         try:
-            running.studio.models.result(_LONG)
+            running.workshop.models.result(_LONG)
             yield running
         finally:
             for model in models:

@@ -29,7 +29,7 @@ def until(condition: Callable[[], bool]) -> None:
 
 
 def wait_until_nothing_runs(running: RunningStudio) -> None:
-    until(lambda: running.studio.painter.queue() == {"running": 0, "waiting": 0})
+    until(lambda: running.workshop.painter.queue() == {"running": 0, "waiting": 0})
 
 
 def let_one_take_long(gate_model: GatedModel) -> None:
@@ -84,7 +84,7 @@ def test_a_superseded_request_for_a_png_gets_409(slow_studio: RunningStudio, slo
 def test_a_client_that_hangs_up_is_not_painted_for(
     slow_studio: RunningStudio, slow: GatedModel, strokes: bytes
 ) -> None:
-    painter = slow_studio.studio.painter
+    painter = slow_studio.workshop.painter
     stream = paint(slow_studio, strokes, "artist")
     slow.gate.wait_for(1)
     stream.hang_up()
@@ -100,7 +100,7 @@ def test_one_that_hangs_up_while_it_waits_is_not_begun(
     first = paint(slow_studio, strokes, "artist")
     slow.gate.wait_for(1)
     paint(slow_studio, strokes, "another").hang_up()
-    until(lambda: not slow_studio.studio.painter.queue()["waiting"])
+    until(lambda: not slow_studio.workshop.painter.queue()["waiting"])
     slow.gate.let()
     assert first.kinds()[-1] == "painted"
     wait_until_nothing_runs(slow_studio)
