@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from sdedit.errors import SdeditError
@@ -37,22 +38,6 @@ class Parsers:
     paint: Callable[[Pairs], PaintOptions]
     edit: Callable[[Pairs], PaintOptions]
     strokes: Callable[[Pairs], int | None]
-
-
-@dataclass(frozen=True)
-class Painted:
-    """An image that is done, as `Engine` has it."""
-
-    engine: Engine
-    guide: Guide
-    image: Image.Image
-    recipe: Recipe
-
-    def to_png(self) -> bytes:
-        """The file, made the way the command makes it; takes time."""
-        file = io.BytesIO()
-        self.engine.finish(self.guide, self.image, self.recipe, ".png")(file)
-        return file.getvalue()
 
 
 def check_limits(options: PaintOptions, limits: Limits) -> None:
@@ -159,7 +144,7 @@ class PaintingWork:
                     seed=task.seed,
                     seconds=round(progress.seconds, 3),
                     recipe=recipe.to_dict(),
-                    image=Painted(engine, guide, image, recipe).to_png,
+                    image=partial(_png, engine, guide, image, recipe),
                 )
 
     def _suggested(self, order: Order, low: float, high: float) -> float:
@@ -197,3 +182,10 @@ def suggest(painter: Painter, order: Order, model: Any, guide: Guide, low: float
 def _fixed(options: PaintOptions) -> float | None:
     """t0, or one that any model can begin at where it will be chosen."""
     return DEFAULT_T0[options.task] if isinstance(options.t0, tuple) else options.t0
+
+
+def _png(engine: Engine, guide: Guide, image: Image.Image, recipe: Recipe) -> bytes:
+    """The file of an image that is done, made the way the command makes it; takes time."""
+    file = io.BytesIO()
+    engine.finish(guide, image, recipe, ".png")(file)
+    return file.getvalue()
