@@ -88,7 +88,7 @@ live.touch();
 /** Take up what this browser was painting, or begin with a guide. */
 async function restore() {
   const last = await keeper?.last().catch(failedToKeep);
-  await keeper?.start();
+  keeper?.start();
   if (!last) return painting.do(begun(guides[0]));
   await bases.load(last.actions);
   settings.restore(last.head.settings);

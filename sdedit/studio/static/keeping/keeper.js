@@ -28,26 +28,29 @@ export class Keeper extends EventTarget {
   }
 
   /**
-   * Find what this tab, or else this browser, was painting last. What another tab has open is copied.
+   * Find what this tab, or else this browser, was painting last. What another tab has open is copied. From then on
+   * this tab holds its painting, so that no other one writes to it.
    * @returns {Promise<{head: Head, actions: import("../painting/actions.js").Action[], copied: boolean} | null>}
    */
   async last() {
     const heads = await this.store.heads();
     const head = heads.find(({ id }) => id === remembered()) ?? heads[0];
-    if (!head) return null;
+    if (!head) {
+      await held(this.id);
+      return null;
+    }
     const actions = await this.store.actions(head.id);
-    const free = await held(head.id);
-    if (free) {
+    if (await held(head.id)) {
       this.id = head.id;
       return { head, actions, copied: false };
     }
+    await held(this.id);
     await this.store.copy({ ...head, id: this.id }, actions);
     return { head, actions, copied: true };
   }
 
   /** Keep what is done from now on. */
-  async start() {
-    await held(this.id);
+  start() {
     remember(this.id);
     this.painting.addEventListener("action", (event) => {
       const action = /** @type {CustomEvent} */ (event).detail;
@@ -62,10 +65,7 @@ export class Keeper extends EventTarget {
   keepHead() {
     if (this.headWaits) return;
     this.headWaits = true;
-    this.#write(() => {
-      this.headWaits = false;
-      return this.store.keep(this.#head());
-    });
+    this.#write(() => this.store.keep(this.#head()));
   }
 
   /** @returns {Head} */
@@ -80,7 +80,10 @@ export class Keeper extends EventTarget {
    */
   #write(write) {
     this.unkept += 1;
-    const attempt = () => (this.failed ? this.store.copy(this.#head(), this.painting.actions) : write());
+    const attempt = () => {
+      this.headWaits = false;
+      return this.failed ? this.store.copy(this.#head(), this.painting.actions) : write();
+    };
     this.writing = this.writing.then(attempt).then(
       () => {
         this.failed = false;
@@ -89,7 +92,6 @@ export class Keeper extends EventTarget {
       },
       (error) => {
         this.failed = true;
-        this.headWaits = false;
         this.unkept -= 1;
         this.dispatchEvent(new CustomEvent("failed", { detail: error }));
       },

@@ -43,7 +43,7 @@ export function startStatus(live, painting, keeper) {
 
   const note = () => {
     const { width, height, base } = painting.state;
-    const what = { guide: "Image and strokes", edit: "Photograph and strokes" }[base?.role ?? ""] ?? "Strokes";
+    const what = base ? { guide: "Image and strokes", edit: "Photograph and strokes" }[base.role] : "Strokes";
     byId("document-note").textContent = `${what} · ${width} × ${height}`;
   };
   for (const event of ["action", "moved"]) painting.addEventListener(event, note);

@@ -122,7 +122,6 @@ export class Live extends EventTarget {
     for (const run of this.runs) if (run.size) run.abort.abort(); // it would be seen no more
     try {
       const order = await this.orders.current().finally(() => (this.preparing = false));
-      this.#next();
       if (order) await this.#run(order, change, size);
       else {
         this.shown = change; // what is under way belongs to something else
@@ -143,10 +142,12 @@ export class Live extends EventTarget {
     /** @type {Run} */
     const run = { change, seen: false, abort: new AbortController(), started: null, size };
     this.runs.add(run);
+    this.#next(); // what came while the order was prepared
     let last = "";
     try {
-      const extra = size ? { size, priority: "idle" } : { priority: "live" };
-      const query = { ...order.query, ...extra, session: this.session };
+      /** @type {import("./api.js").Query} */
+      const query = { ...order.query, session: this.session, priority: size ? "idle" : "live" };
+      if (size) query.size = size;
       for await (const line of painted(order.task, order.body, query, run.abort.signal)) {
         last = line.event;
         this.#reached();

@@ -40,14 +40,17 @@ export class Orders {
   async current() {
     const { state } = this.painting;
     const { seed, model } = this.settings.values;
-    const query = { t0: state.t0, seed, ...(model ? { model } : {}) };
+    /** @type {import("./api.js").Query} */
+    const query = { t0: state.t0, seed };
+    if (model) query.model = model;
     if (state.base?.role !== "edit") return { task: "paint", body: await this.#file(state), query };
     const original = this.originals.get(state.base.id);
     if (!original) return null;
     const masked = hasAny(state.mask);
     if (!masked && !hasAny(state.strokes)) return null;
-    const mask = masked ? { mask: await this.#maskId(state) } : {};
-    return { task: "edit", body: await this.#file(state), query: { ...query, picture: original.picture, ...mask } };
+    query.picture = original.picture;
+    if (masked) query.mask = await this.#maskId(state);
+    return { task: "edit", body: await this.#file(state), query };
   }
 
   /**
