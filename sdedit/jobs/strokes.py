@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import io
 import json
 import tarfile
 from collections.abc import Callable, Generator, Iterator
@@ -59,10 +60,8 @@ def simulate_one(
     if output is None and photo == PIPE:
         output = PIPE
     file = plan_outputs(output, beside(photo, "strokes"), [photo], [".png"], overwrite=overwrite)[0]
-    data, called = open_input(photo)
-    told = {"photograph": hashlib.sha256(data.read()).hexdigest(), "size": size}
-    data.seek(0)
-    _save(simulate_from(data, called, size), told, file)
+    content = simulate_from(*open_input(photo), size)
+    write_output(file, lambda opened: opened.write(content))
     yield PaintedFile(photo, str(file or PIPE), "painted")
 
 
@@ -117,13 +116,11 @@ def _simulate_into(name: str, file: Path, opened: Opened, size: int | None, over
             )
             return PaintedFile(name, str(file), "skipped", reason=why)
         data = opened()
-        told = {"photograph": hashlib.sha256(data[0].read()).hexdigest(), "size": size}
-        data[0].seek(0)
-        if told == there and is_whole(file):
+        if there == _told_of(data[0], size) and is_whole(file):
             return PaintedFile(name, str(file), "skipped")
-        strokes = simulate_from(*data, size)
+        content = simulate_from(*data, size)
         make_folder(file.parent)
-        _save(strokes, told, file)
+        write_output(file, lambda opened: opened.write(content))
     except SdeditError as error:
         if ends_the_work(error):
             raise
@@ -131,9 +128,11 @@ def _simulate_into(name: str, file: Path, opened: Opened, size: int | None, over
     return PaintedFile(name, str(file), "painted")
 
 
-def _save(strokes: Image.Image, told: dict[str, Any], file: Path | None) -> None:
-    """Write strokes with what they were made of, by which the command knows them again."""
-    write_output(file, lambda opened: save_image(strokes, opened, ".png", None, texts={_TOLD: json.dumps(told)}))
+def _told_of(data: BinaryIO, size: int | None) -> dict[str, Any]:
+    """What a file of strokes says that it was made of, by which the command knows it again."""
+    told = {"photograph": hashlib.sha256(data.read()).hexdigest(), "size": size}
+    data.seek(0)
+    return told
 
 
 def _told_in(file: Path) -> dict[str, Any]:
@@ -158,8 +157,8 @@ def _in_archive(photos: Path, omitted: Omitted) -> Iterator[tuple[str, str, Open
     )
 
 
-def simulate_from(data: BinaryIO, name: str, size: int | None) -> Image.Image:
-    """Strokes from the content of an image file.
+def simulate_from(data: BinaryIO, name: str, size: int | None) -> bytes:
+    """A PNG file of strokes from the content of an image file.
 
     Args:
         data: the file, open and seekable.
@@ -169,13 +168,16 @@ def simulate_from(data: BinaryIO, name: str, size: int | None) -> Image.Image:
     Raises:
         SdeditError: if it is no whole image, or cannot have that size.
     """
+    told = _told_of(data, size)
     photo = open_image(data, name)
     if size is not None:
         try:
             photo = fit_guide(photo, working_size(photo.size, size))
         except ValueError as error:
             raise SdeditError(f"{name}: {error}") from error
-    return simulate_strokes(photo)
+    file = io.BytesIO()
+    save_image(simulate_strokes(photo), file, ".png", None, texts={_TOLD: json.dumps(told)})
+    return file.getvalue()
 
 
 def _is_archive(path: Path) -> bool:

@@ -52,9 +52,7 @@ class PictureCalls:
             from sdedit.jobs.strokes import simulate_from
 
             check_pixels(body, "the photograph", shop.limits)
-            file = io.BytesIO()
-            simulate_from(io.BytesIO(body), "the photograph", size).save(file, "PNG")
-            return file.getvalue()
+            return simulate_from(io.BytesIO(body), "the photograph", size)
 
         return Response(await shop.decoded(simulate), media_type="image/png", headers=NOT_KEPT)
 
