@@ -84,8 +84,9 @@ def _parsed(
             words.append(f"--{name}")
         else:
             words.append(f"--{name}={value}")
+    silent = click.Command(command.name, params=command.params, add_help_option=False)
     try:
-        context = command.make_context(command.name, words)
+        context = silent.make_context(command.name, words)
     except click.ClickException as error:
         raise SdeditError(error.format_message()) from error
     return context, dict(context.params)
