@@ -118,6 +118,8 @@ def _download(
     from huggingface_hub import constants
     from huggingface_hub.utils import logging
 
+    if constants.HF_HUB_CACHE.startswith("~"):
+        raise SdeditError("nothing says where the home folder is, in which models are kept; set HF_HOME to a folder")
     offline = offline or bool(constants.HF_HUB_OFFLINE)
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # every retry is a warning there; what comes of them is said here, once

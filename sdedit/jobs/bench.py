@@ -105,7 +105,10 @@ def benchmark(
 def warnings(device: torch.device) -> list[str]:
     """What a user should know of a device before numbers are believed: that it lacks what the kernels need."""
     if device.type == "cpu" and not build.is_available():
-        return ["there is no C compiler (gcc) here: the network runs as steps of torch, which is slower"]
+        return [
+            "there is no C compiler (gcc) here, or no home folder to keep its work in: the network runs as steps of "
+            "torch, which is slower"
+        ]
     if device.type == "cuda" and not triton_ops.is_available(device):
         return ["Triton makes no kernels for this GPU: the network runs as torch's steps, which is slower"]
     return []

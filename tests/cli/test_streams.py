@@ -4,7 +4,11 @@ from __future__ import annotations
 
 import errno
 import os
+import shutil
 import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -97,3 +101,45 @@ def test_closed_and_full_streams(guide: Path, tiny_checkpoint: Path, tmp_path: P
         assert "Traceback" not in error, command
         assert "Exception ignored" not in error, command
     assert {"a.png", "b.png", "c.png", "e.png"} < {path.name for path in tmp_path.iterdir()}
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    """A folder that all users can write in, as tmp_path is not."""
+    with tempfile.TemporaryDirectory() as name:
+        Path(name).chmod(0o777)
+        yield Path(name)
+
+
+NOBODY = 54321  # a user whom the system's list does not have
+AS_NOBODY = [
+    *("setpriv", "--reuid", str(NOBODY), "--regid", str(NOBODY), "--clear-groups"),
+    # Python itself may lie in the home folder of root.
+    *("--inh-caps", "+dac_read_search,+dac_override", "--ambient-caps", "+dac_read_search,+dac_override"),
+]
+
+
+@pytest.mark.skipif(
+    shutil.which("setpriv") is None or subprocess.run([*AS_NOBODY, "true"], check=False).returncode != 0,
+    reason="only root can become another user",
+)
+def test_nobody_with_no_home(guide: Path, tiny_checkpoint: Path, folder: Path) -> None:
+    for file in (guide, tiny_checkpoint):
+        shutil.copy(file, folder)
+    (folder / "home.toml").write_text("model = '~/a.safetensors'")
+    (folder / "list.txt").write_text("~/a.png")
+    environment = {name: os.environ[name] for name in ("PATH", "PYTHONPATH") if name in os.environ}
+    environment |= {"PYTHONDONTWRITEBYTECODE": "1", "OMP_NUM_THREADS": "1"}
+    for words, code, said in (
+        (["paint", "strokes.png", "--model", tiny_checkpoint.name, "--steps", "1", "-o", "a.png"], 0, "wrote a.png"),
+        (["models", "list"], 0, ""),
+        (["info", "church", "--offline"], 1, "nothing says where the home folder is, in which models are kept"),
+        (["paint", "strokes.png", "--config", "home.toml"], 1, "nothing says where home is; write the whole path"),
+        (["paint", "--from-file", "list.txt", "-o", "out"], 1, "nothing says where home is; write the whole path"),
+    ):
+        command = [*AS_NOBODY, sys.executable, "-m", "sdedit", *map(str, words)]
+        result = subprocess.run(command, capture_output=True, cwd=folder, env=environment, check=False)
+        error = result.stderr.decode()
+        assert result.returncode == code, error
+        assert said in error
+        assert "Traceback" not in error

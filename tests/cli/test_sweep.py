@@ -204,3 +204,65 @@ def test_the_walk_through_runs(sdedit: Command, script: Path, tmp_path: Path) ->
     for name in made:
         if name.endswith(".png") and "sweep" not in name:
             assert Image.open(results / name).size == Image.open(WALKTHROUGH / "results" / name).size
+
+
+@pytest.mark.parametrize("packed", [False, True])
+def test_walkers_of_photographs_have_the_manners_of_painting(
+    sdedit: Command, quick: list[str], photos: Path, tmp_path: Path, packed: bool
+) -> None:
+    (photos / "bad.png").write_text("none")
+    (photos / "phone.heic").touch()
+    (photos / ".hidden").mkdir()
+    blocks_picture().save(photos / ".hidden" / "x.png")
+    (photos / "elsewhere").symlink_to(tmp_path)
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text(
+        "[network]\nstem_channels = 16\nchannels = [16, 16]\nblocks = [1, 1]\npatch = 2\nresampling = 'mean'\n"
+        "[data]\nsize = 16\n[budget]\npictures = 8\n[[batches]]\nside = 16\nshrink_to = 16\nbatch = 4\n"
+    )
+    place = "photos"
+    if packed:
+        place = "photos.tar"
+        with tarfile.open(tmp_path / place, "w") as archive:
+            archive.add(photos, "photos")
+    assert sdedit("strokes", place, "-o", "guides").returncode == 3
+    evaluated = sdedit("evaluate", "guides", place, *quick, "--features", "efficientnet-lite0", "--t0", "0.5")
+    calibrated = sdedit("models", "calibrate", quick[1], place, "-o", "c.safetensors")
+    trained = sdedit("train", recipe, "--data", place, "-o", "run")
+    for result, code, end in (
+        (evaluated, 3, "the table is without 1 of 25 pictures; they are listed above"),
+        (calibrated, 3, "the calibration is without 1 of 13 pictures; they are listed above"),
+        (trained, 0, "the model is run/model.safetensors, learnt without 1 picture"),  # which is whole
+    ):
+        said = result.stderr.decode()
+        assert result.returncode == code, said
+        assert said.splitlines()[-1].removeprefix("sdedit: ") == end
+        assert "photos/bad.png is not a PNG" in said
+        assert "left out: " in said
+        assert "phone.heic" in said
+        assert packed or "photos/elsewhere" in said
+        assert "hidden" not in said
+    assert rows(tmp_path / "evaluation.csv")[0]["photographs"] == "12"
+    quiet = sdedit("models", "calibrate", quick[1], place, "-o", "d.safetensors")
+    assert "bad.png" in quiet.stderr.decode()
+
+
+def test_a_folder_that_is_shut_is_told(
+    sdedit: Command, quick: list[str], photos: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    scandir = os.scandir
+
+    def guarded(path: str) -> object:
+        if "shut" in str(path):
+            raise PermissionError(13, "Permission denied")
+        return scandir(path)
+
+    (photos / "shut").mkdir()
+    monkeypatch.setattr(os, "scandir", guarded)
+    for words in (
+        ["paint", "photos", "-o", "a", *quick], ["strokes", "photos", "-o", "b"],
+        ["models", "calibrate", quick[1], "photos", "-o", "c.safetensors"],
+    ):  # fmt: skip
+        result = sdedit(*words)
+        assert result.returncode == 3
+        assert "the folder photos/shut cannot be read: permission denied" in result.stderr.decode()

@@ -6,12 +6,14 @@ import json
 import math
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image
 from torch import Tensor
 
 from sdedit.errors import SdeditError
 from sdedit.evaluation import distances
+from sdedit.io.deep import write_deep_png
 from sdedit.jobs.compare import compare_outside
 from sdedit.jobs.console import LOUD
 from tests.helpers.commands import Command, fails_in_one_sentence
@@ -50,3 +52,40 @@ def test_the_command_compares_files(sdedit: Command, tmp_path: Path, monkeypatch
     assert told == {"kept pixels": 48, "of them changed": 0, "l2": 0.0, "rmse": 0.0, "lpips": 0.25}
     fails_in_one_sentence(sdedit("compare", "after.png", "before.png"), "--mask")
     fails_in_one_sentence(sdedit("compare", "nothing.png", "before.png", "--mask", "mask.png"), "nothing.png")
+
+
+def test_what_8_bits_in_srgb_do_not_show_is_compared_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distances, "masked_lpips", lambda *images: Tensor([0.0]))
+    deep = np.full((6, 8, 3), 12345, np.uint16)
+    clear = np.full((6, 8, 4), (9, 9, 9, 0), np.uint8)
+    for name, values in (("deep", deep), ("clear", clear)):
+        for number in range(2):
+            values = values.copy()
+            values[2, 3, 0] += number  # invisible: a lower bit, and under full transparency
+            file = tmp_path / f"{name}-{number}.png"
+            if values.dtype == np.uint16:
+                with file.open("wb") as opened:
+                    write_deep_png(Image.fromarray((values >> 8).astype(np.uint8)), values, opened)
+            else:
+                Image.fromarray(values).save(file)
+    Image.new("L", (8, 6)).save(tmp_path / "mask.png")
+    for name in ("deep", "clear"):
+        files = [tmp_path / f"{name}-{number}.png" for number in range(2)]
+        facts = compare_outside(files[1], files[0], tmp_path / "mask.png", LOUD)
+        assert (facts["of them changed"], facts["l2"]) == (1, 0.0), name
+        assert compare_outside(files[0], files[0], tmp_path / "mask.png", LOUD)["of them changed"] == 0
+
+
+def test_a_download_says_nothing_on_standard_output(
+    sdedit: Command, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def lpips(*images: Tensor, **options: object) -> Tensor:
+        print("Downloading: weights")
+        return Tensor([0.5])
+
+    monkeypatch.setattr("torchmetrics.functional.image.learned_perceptual_image_patch_similarity", lpips)
+    for name in ("before", "after"):
+        Image.new("RGB", (8, 6), "red").save(tmp_path / f"{name}.png")
+    Image.new("L", (8, 6)).save(tmp_path / "mask.png")
+    told = json.loads(sdedit("compare", "after.png", "before.png", "--mask", "mask.png", "--json").stdout)
+    assert told["lpips"] == 0.5

@@ -118,6 +118,8 @@ def test_layers_are_found_by_their_names(
     Image.open(strokes / "a" / "02.png").save(strokes / "a" / "02.webp")
     (strokes / "a" / "04.png").rename(strokes / "a" / "04.tif")  # whatever its ending
     Image.open(strokes / "b" / "01.png").save(strokes / "b" / "01.webp")  # b/01.png is the photograph's very name
+    (strokes / "a" / "05.xcf").write_text("the drawing program's own file, beside what it has exported")
+    (strokes / "b" / "03.txt").write_text("notes")
     results = {Path(result.input).stem: result for result in edit_all(photos, tmp_path / "out")}
     assert {name for name, result in results.items() if result.status == "failed"} == {"00", "02"}
     assert "wants one image called a/00" in str(results["00"].error)

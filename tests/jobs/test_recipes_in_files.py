@@ -73,16 +73,39 @@ def test_a_folder_without_recipes_names_nothing(sdedit: Command, tiny_checkpoint
     (files / "in").mkdir()
     for name in "ab":
         blocks_picture().save(files / "in" / f"{name}.png")
+    (files / "in" / "secret.png").write_text("no picture")
     words = ["paint", "in", "-o", "out", "--model", tiny_checkpoint, "--steps", 1, "--no-recipe"]
-    assert sdedit(*words).returncode == 0
+    assert sdedit(*words).returncode == 3
+    (files / "in" / "secret.png").unlink()
     for file in (files / "out").rglob("*"):
-        assert not file.is_file() or b"tiny" not in file.read_bytes(), file
+        assert not file.is_file() or not any(word in file.read_bytes() for word in (b"tiny", b"secret")), file
     again = sdedit(*words)
     assert again.returncode == 3
     assert "carries no recipe of sdedit; add --overwrite" in again.stderr.decode()
     assert sdedit(*words, "--overwrite").returncode == 0
     results = list(package.paint_files(files / "in", files / "out", model=tiny_checkpoint, skip_existing=True))
     assert {result.status for result in results} == {"skipped"}
+    options = {"model": tiny_checkpoint, "sampling": "fast", "no_recipe": True}
+    (result, *_) = package.paint_files(files / "in", files / "in-python", **options)
+    with pytest.raises(SdeditError, match="carries no recipe"):
+        read_recipe(Path(result.output))
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".webp"])
+def test_the_quality_of_a_file_with_losses_is_part_of_it(
+    sdedit: Command, tiny_checkpoint: Path, files: Path, suffix: str
+) -> None:
+    words = ["paint", "guide.png", "--model", tiny_checkpoint, "--steps", 1, "--seed", 1]
+    assert sdedit(*words, "-o", f"a{suffix}", "--jpeg-quality", 40).returncode == 0
+    assert json.loads(sdedit("info", f"a{suffix}", "--json").stdout)["quality"] == 40
+    assert sdedit("replay", f"a{suffix}", "-o", f"b{suffix}").returncode == 0
+    assert (files / f"a{suffix}").read_bytes() == (files / f"b{suffix}").read_bytes()
+    folder = ["paint", "guide.png", "photo.jpg", *words[2:], "--format", suffix[1:], "-o", "out"]
+    assert sdedit(*folder, "--jpeg-quality", 40).returncode == 0
+    again = sdedit(*folder)
+    assert again.returncode == 3
+    assert "it was made with quality 40, not 95; add --overwrite" in again.stderr.decode()
+    assert sdedit(*folder, "--jpeg-quality", 40).returncode == 0
 
 
 def test_an_edit_of_an_edit_has_its_own_recipe_only(sdedit: Command, tiny_checkpoint: Path, files: Path) -> None:

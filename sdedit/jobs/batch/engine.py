@@ -7,7 +7,6 @@ import time
 from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -138,6 +137,7 @@ class Engine:
                     guide_checksum=guide.checksum,
                     batch=together,
                     folder_seed=task.folder_seed,
+                    quality=self._quality(task),
                     layers=guide.layers,
                 )
                 image = None if painted is None else to_image(painted[index, :, :down, :across])
@@ -165,13 +165,17 @@ class Engine:
             torch.cuda.empty_cache()
         return None
 
+    def _quality(self, task: Task) -> int | None:
+        """The quality of a task's file, if its format has losses."""
+        suffix = "" if task.output is None else task.output.suffix.lower()
+        has_losses = suffix in JPEG_SUFFIXES or (suffix == ".webp" and self.settings.layers is None)
+        return self.settings.jpeg_quality if has_losses else None
+
     def finish(self, guide: Guide, painted: Image.Image, recipe: Recipe, suffix: str) -> Callable[[BinaryIO], None]:
         """Make the image to write of what was painted; what is returned writes it to a file of a name's ending."""
         image, metadata = painted, dict[str, Any]()
         if guide.finish is not None:
             image, metadata = guide.finish(painted, suffix)
-        if suffix in JPEG_SUFFIXES or (suffix == ".webp" and not metadata.get("lossless")):
-            recipe = replace(recipe, quality=self.settings.jpeg_quality)
 
         def save(file: BinaryIO) -> None:
             recorded = None if self.settings.no_recipe else recipe
