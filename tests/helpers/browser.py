@@ -158,6 +158,21 @@ class Studio:
         if lift:
             self.page.mouse.up()
 
+    def drop(self, content: bytes, name: str, event: str = "drop") -> None:
+        """Drop a file on the page, or paste it."""
+        self.page.evaluate(
+            "([content, name, event]) => {"
+            "  const data = new DataTransfer();"
+            "  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));"
+            "  data.items.add(new File([bytes], name, { type: 'image/png' }));"
+            "  const common = { bubbles: true, cancelable: true };"
+            "  const sent = event === 'drop' ? new DragEvent('drop', { dataTransfer: data, ...common })"
+            "    : new ClipboardEvent('paste', { clipboardData: data, ...common });"
+            "  document.body.dispatchEvent(sent);"
+            "}",
+            [base64.b64encode(content).decode(), name, event],
+        )
+
     def history(self) -> dict[str, Any]:
         """All that a reload has to bring back."""
         return self.ask(

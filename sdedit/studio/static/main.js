@@ -116,6 +116,7 @@ function wire() {
   live.addEventListener("preview", (event) => shown.preview(/** @type {CustomEvent} */ (event).detail));
   live.addEventListener("idle", () => shown.blank());
   live.addEventListener("changed", () => history.unseen());
+  live.addEventListener("back", () => models.load().catch(() => {})); // it may have others now
   live.addEventListener("painted", (event) => {
     const result = /** @type {CustomEvent} */ (event).detail;
     shown.show(result);
@@ -181,6 +182,7 @@ function take(result) {
 /** @param {import("./keeping/store.js").Entry} entry */
 async function goBack(entry) {
   await bases.load(entry.actions);
+  settings.set("model", entry.settings.model);
   settings.set("seed", entry.result.seed);
   beginAs(entry.actions);
 }

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import io
 from pathlib import Path
 from typing import Any
@@ -27,24 +26,8 @@ def saved(page: Studio, card: str) -> Save:
     return page.download(lambda: page.page.get_by_role("dialog").get_by_role("button", name=card).click())
 
 
-def drop(page: Studio, content: bytes, name: str, event: str = "drop") -> None:
-    """Drop a file on the page, or paste it."""
-    page.page.evaluate(
-        "([content, name, event]) => {"
-        "  const data = new DataTransfer();"
-        "  const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));"
-        "  data.items.add(new File([bytes], name, { type: 'image/png' }));"
-        "  const common = { bubbles: true, cancelable: true };"
-        "  const sent = event === 'drop' ? new DragEvent('drop', { dataTransfer: data, ...common })"
-        "    : new ClipboardEvent('paste', { clipboardData: data, ...common });"
-        "  document.body.dispatchEvent(sent);"
-        "}",
-        [base64.b64encode(content).decode(), name, event],
-    )
-
-
 def begin_with(page: Studio, content: bytes, choice: str, name: str = "photo.png", event: str = "drop") -> None:
-    drop(page, content, name, event)
+    page.drop(content, name, event)
     page.page.get_by_role("dialog").get_by_role("button", name=choice).click()
     page.wait_until("studio.painting.actions.at(-1).base")
     page.wait_until("studio.view.width === studio.painting.state.width")
@@ -120,7 +103,7 @@ def test_an_image_becomes_strokes(studio_page: Studio) -> None:
 
 def test_what_is_no_image_is_said(studio_page: Studio) -> None:
     page = studio_page
-    drop(page, b"not an image", "photo.png")
+    page.drop(b"not an image", "photo.png")
     page.page.get_by_role("dialog").get_by_role("button", name="A photograph to edit").click()
     page.page.locator("#notices .notice").wait_for()
     assert "is not a PNG" in page.page.locator("#notices").inner_text()

@@ -16,6 +16,7 @@ from PIL import Image
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.studio.serving import RunningStudio
 from tests.helpers.browser import SlowModel, Studio, slowed
+from tests.helpers.images import blocks_picture
 from tests.helpers.studio import GatedModel, client, running_studio
 
 SECONDS = 0.025  # of an evaluation; twenty of them take longer than what an image may have left to be finished
@@ -164,3 +165,35 @@ def test_nothing_is_painted_by_itself_while_live_is_off(tab: Any, model: SlowMod
     model.gate.let()
     page.page.keyboard.press("Enter")
     page.painted()
+
+
+def test_a_tab_that_nobody_sees_asks_for_nothing(tab: Any, model: SlowModel) -> None:
+    page = tab()
+    hide = "Object.defineProperty(document, 'hidden', { value: it, configurable: true });"
+    page.ask(hide, True)
+    model.gate.close()
+    page.stroke((100, 100), (200, 200))
+    assert (page.ask("return studio.live.runs.size"), model.gate.begun) == (0, 0)
+    page.ask(hide + "document.dispatchEvent(new Event('visibilitychange'))", False)
+    model.gate.wait_for(1)
+    model.gate.let()
+    page.painted()
+
+
+def test_a_server_that_forgot_the_photograph_gets_it_again(browser: Any, loaded_model: ScoreModel) -> None:
+    with running_studio([loaded_model]) as running:
+        page = Studio(browser.new_context().new_page(), running.url)
+        file = io.BytesIO()
+        blocks_picture(48, 32).save(file, "PNG")
+        page.drop(file.getvalue(), "photo.png")
+        page.page.get_by_role("button", name="A photograph to edit").click()
+        page.wait_until("studio.view.width === 48")
+        page.page.keyboard.press("m")
+        page.stroke((10, 10), (20, 10))
+        page.painted()
+        page.page.keyboard.press("m")
+    with running_studio([loaded_model], port=running.port):
+        page.stroke((12, 12), (24, 12))
+        page.painted()
+        assert page.ask("return [studio.shown.result.task, Boolean(studio.shown.result.recipe.mask)]") == ["edit", True]
+    page.page.context.close()

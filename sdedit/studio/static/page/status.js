@@ -44,7 +44,9 @@ export function startStatus(live, painting, keeper) {
   const note = () => {
     const { width, height, base } = painting.state;
     const what = base ? { guide: "Image and strokes", edit: "Photograph and strokes" }[base.role] : "Strokes";
-    byId("document-note").textContent = `${what} · ${width} × ${height}`;
+    const untouched = painting.actions.length === 1 && !base;
+    const hint = "Paint over this: the image follows your brush";
+    byId("document-note").textContent = untouched ? hint : `${what} · ${width} × ${height}`;
   };
   for (const event of ["action", "moved"]) painting.addEventListener(event, note);
   note();
