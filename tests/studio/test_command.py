@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -142,6 +143,23 @@ def test_it_ends_at_a_signal_and_closes_what_is_open(start: Start, guide: Path, 
     assert output == b""
     assert b"Traceback" not in error
     assert error.decode().splitlines()[-1].startswith("sdedit: ")
+
+
+def test_it_opens_its_page_once_it_can_paint(tiny_checkpoint: Path, tmp_path: Path) -> None:
+    browser, opened = tmp_path / "browser", tmp_path / "opened"
+    browser.write_text(f'#!/bin/sh\nprintf %s "$1" > "{opened}.part" && mv "{opened}.part" "{opened}"\n')
+    browser.chmod(0o755)
+    argv = [SDEDIT, "studio", "--model", str(tiny_checkpoint), "--port", "0", "--json"]
+    environment = {**os.environ, "BROWSER": str(browser)}
+    with subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=environment) as process:
+        assert process.stdout is not None
+        url = json.loads(process.stdout.readline())["url"]
+        while not opened.exists():
+            assert process.poll() is None
+            time.sleep(0.02)
+        assert httpx.get(f"{url}api/status").json()["state"] == "ready"
+        process.kill()
+    assert opened.read_text() == url
 
 
 def test_others_than_this_machine_need_the_token(start: Start, guide: Path) -> None:
