@@ -167,9 +167,12 @@ class Painter:
     def _going_first(self, order: Order, seconds_left: float) -> Order | None:
         """One that waits and goes before the rest of an order at work."""
         for other in self._waiting.values():
-            if other.kind == "idle" or (other.session == order.session and order.kind != "idle"):
-                continue
-            if order.kind == "idle" or not (other.looked or other.shown or seconds_left < AT_ONCE):
+            if order.kind == "idle":
+                first = other.kind != "idle"
+            else:
+                unseen = other.kind == "live" and not (other.looked or other.shown)
+                first = unseen and other.session != order.session and seconds_left >= AT_ONCE
+            if first:
                 return other
         return None
 

@@ -179,6 +179,14 @@ def test_a_preview_is_told_once(stage: Stage) -> None:
     assert stage.of("b") == ["queued", "1", "preview", "1", "2", "3", "painted"]
 
 
+def test_what_has_no_preview_is_begun_once(stage: Stage) -> None:
+    stage.submit("image", "a")()
+    stage.submit("suggestion", "b", "suggest")()
+    stage.submit("other image", "c")()
+    stage.play()
+    assert stage.evaluations() == ["image", "other image", *["image"] * 2, *["suggestion"] * 3, *["other image"] * 3]
+
+
 def test_idle_work_stands_still_while_there_is_live_work_and_goes_on_where_it_was(stage: Stage) -> None:
     stage.cues["variants", 3] = stage.submit("stroke", "artist")
     stage.submit("variants", "artist", "idle", evaluations=5)()
