@@ -13,8 +13,9 @@ from tests.helpers.browser import Studio, launched, playwright_module
 Open = Callable[..., Studio]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def playwright() -> Iterator[Any]:
+    """Playwright, whose event loop would be in the way of other modules' own."""
     with playwright_module().sync_playwright() as started:
         yield started
 
