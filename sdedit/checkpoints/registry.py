@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import sys
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -14,11 +13,7 @@ from sdedit.diffusion.preconditioning import VEIndexPreconditioning, VEPrecondit
 from sdedit.diffusion.schedule import Schedule, VESchedule
 from sdedit.diffusion.vp_schedule import Betas, VPSchedule
 from sdedit.errors import SdeditError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from sdedit.io.tables import from_table, read_toml
 
 _SIGMA_MIN = 0.01  # of every published model
 _GUESSED_SIZE = 256
@@ -38,7 +33,6 @@ class PublishedModel:
     num_scales: int  # N, noise levels of the SDE it was trained with
     ema: float  # decay of the moving average of the weights
     parameters: int
-    noise_input: str  # what the network is told: "sigma", or the "index" of a level
     licence: str
     page: str  # where a person finds it
     hub: str = ""  # repository on the Hugging Face hub, if it is there
@@ -55,7 +49,7 @@ class PublishedModel:
 @cache
 def published_models() -> dict[str, PublishedModel]:
     """The published models by name, in the order they are listed."""
-    models = [PublishedModel(**tomllib.loads(file.read_text())) for file in FOLDER.glob("*.toml")]
+    models = [from_table(PublishedModel, read_toml(file)) for file in FOLDER.glob("*.toml")]
     return {model.name: model for model in sorted(models, key=lambda model: (-model.size, model.name))}
 
 

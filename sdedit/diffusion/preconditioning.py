@@ -7,12 +7,12 @@ themselves work on [-1, 1], where the same noise has level 2 sigma.
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, ClassVar, Literal, Protocol, get_args
+from dataclasses import dataclass
+from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 
-from sdedit.diffusion.vp_schedule import VPSchedule, schedule_from_dict, schedule_to_dict
+from sdedit.diffusion.vp_schedule import VPSchedule
 
 
 class Preconditioning(Protocol):
@@ -114,58 +114,3 @@ class VPPreconditioning:
             return x - sigma[:, None, None, None] * f  # on [0, 1] at once: the two factors 2 cancel
         d = f if self.prediction == "x0" else c_in**2 * y - s * c_in * f
         return (d + 1) / 2
-
-
-_KINDS: dict[str, type[VEPreconditioning] | type[VEIndexPreconditioning] | type[EDMPreconditioning]] = {
-    "ve": VEPreconditioning,
-    "ve-index": VEIndexPreconditioning,
-    "edm": EDMPreconditioning,
-}
-_IN_FILE = {"num_scales": "levels"}  # what an option is called in checkpoint files
-_FROM_FILE = {there: here for here, there in _IN_FILE.items()}
-
-
-def preconditioning_from_dict(options: dict[str, Any]) -> Preconditioning:
-    """The preconditioning in a mapping such as {"kind": "edm", "sigma_data": 0.5}.
-
-    Raises:
-        ValueError: if the kind or an option is unknown or has a value that cannot be.
-    """
-    options = {_FROM_FILE.get(name, name): value for name, value in options.items()}
-    if options.get("kind") == VPPreconditioning.kind:
-        return _vp_from_dict(options)
-    kind = _KINDS.get(str(options.pop("kind", None)))
-    if kind is None:
-        raise ValueError(f"preconditioning must be one of {', '.join((*_KINDS, VPPreconditioning.kind))}")
-    try:
-        made = kind(**options)
-    except TypeError as error:
-        raise ValueError(f"preconditioning {kind.kind!r} does not take {', '.join(options)}") from error
-    if not all(isinstance(value, (int, float)) and 0 < value < 1e6 for value in options.values()):
-        raise ValueError(f"preconditioning {kind.kind!r} has an option out of range: {options}")
-    return made
-
-
-def _vp_from_dict(options: dict[str, Any]) -> VPPreconditioning:
-    schedule, prediction = options.get("schedule"), options.get("prediction", "eps")
-    scale = options.get("label_scale", 1.0)
-    if unknown := options.keys() - {"kind", "schedule", "prediction", "label_scale"}:
-        raise ValueError(f"preconditioning 'vp' does not take {', '.join(sorted(unknown))}")
-    found = schedule_from_dict(schedule) if isinstance(schedule, dict) else None
-    if not isinstance(found, VPSchedule):
-        raise ValueError("preconditioning 'vp' needs a schedule of kind vp")
-    if prediction not in get_args(Prediction) or not isinstance(scale, (int, float)) or not 0 < scale < 1e6:
-        raise ValueError(f"preconditioning 'vp' cannot have prediction {prediction!r} and label_scale {scale!r}")
-    return VPPreconditioning(found, prediction, scale)
-
-
-def preconditioning_to_dict(preconditioning: Preconditioning) -> dict[str, Any]:
-    if isinstance(preconditioning, VPPreconditioning):
-        return {
-            "kind": preconditioning.kind,
-            "schedule": schedule_to_dict(preconditioning.schedule),
-            "prediction": preconditioning.prediction,
-            "label_scale": preconditioning.label_scale,
-        }
-    options: dict[str, Any] = asdict(preconditioning)  # type: ignore[call-overload]
-    return {"kind": preconditioning.kind, **{_IN_FILE.get(name, name): value for name, value in options.items()}}

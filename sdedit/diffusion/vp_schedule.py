@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import functools
 import math
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, get_args, overload
+from dataclasses import dataclass
+from typing import Literal, get_args, overload
 
 import torch
 from torch import Tensor
 
-from sdedit.diffusion.schedule import ROUNDING, Schedule, VESchedule
+from sdedit.diffusion.schedule import ROUNDING, Schedule
 
 Betas = Literal["linear", "cosine", "continuous"]
 _MOST_TIMESTEPS = 100_000
@@ -142,29 +142,6 @@ class VPSchedule(Schedule):
         log = torch.log1p((2 * sigma).square())  # -ln abar
         # The larger root's other form, in which nothing cancels and beta may be constant.
         return 2 * log / (self._beta_min + (self._beta_min**2 + 2 * self._beta_d * log).sqrt())
-
-
-def schedule_to_dict(schedule: Schedule) -> dict[str, Any]:
-    """A schedule as a table for `schedule_from_dict`; those of exploding variance have no kind, as ever."""
-    if isinstance(schedule, VPSchedule):
-        return {"kind": "vp", **asdict(schedule)}
-    return {"sigma_min": schedule.sigma_min, "sigma_max": schedule.sigma_max}
-
-
-def schedule_from_dict(options: dict[str, Any]) -> VESchedule | VPSchedule:
-    """The schedule in a mapping such as {"kind": "vp", "betas": "cosine"} or {"sigma_min": 0.01, "sigma_max": 50}.
-
-    Raises:
-        ValueError: if the kind or an option is unknown or has a value that cannot be.
-    """
-    options = dict(options)
-    kind = options.pop("kind", "ve")
-    if kind not in ("ve", "vp"):
-        raise ValueError(f"a schedule is of kind ve or vp, not {kind!r}")
-    try:
-        return VPSchedule(**options) if kind == "vp" else VESchedule(**options)
-    except TypeError as error:
-        raise ValueError(f"a schedule of kind {kind} cannot have {options}") from error
 
 
 @functools.cache

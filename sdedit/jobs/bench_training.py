@@ -36,16 +36,7 @@ from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.jobs.bench import PEAK_SHAPES, digits, operations, warnings
 from sdedit.jobs.options import ModelOptions
-from sdedit.training.config import (
-    BatchConfig,
-    BudgetConfig,
-    DataConfig,
-    GuidanceConfig,
-    OptimiserConfig,
-    ReportConfig,
-    TrainConfig,
-    load_train_config,
-)
+from sdedit.training.config import BatchConfig, BudgetConfig, DataConfig, TrainConfig, load_train_config
 from sdedit.training.trainer import Trainer
 
 _BATCH = 48  # of a model without a recipe
@@ -86,10 +77,7 @@ def recipe_for(model: ScoreModel, side: int, batch: int | None) -> TrainConfig:
         model.schedule if isinstance(model.schedule, VESchedule) else VESchedule(),
         DataConfig(side),
         (BatchConfig(side=side, shrink_to=side, batch=batch or _BATCH),),
-        OptimiserConfig(),
-        GuidanceConfig(),
-        BudgetConfig(minutes=1.0),
-        ReportConfig(),
+        budget=BudgetConfig(minutes=1.0),
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -271,7 +271,7 @@ def calibrate_checkpoint(
     model = load_model(name, precision="fp32")
     images, omitted = load_squares(photos, model.native_size, limit)
     calibration = calibrate(model, images)
-    calibrated = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
+    calibrated = replace(model, card={**model.card, CALIBRATION: asdict(calibration)})
     save_checkpoint(calibrated, file, _stored_type(model))
     console.log(f"{file}: calibrated on {counted(calibration.photographs, 'photograph')}")
     tell_omitted(omitted, console)

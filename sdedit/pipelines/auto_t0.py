@@ -8,10 +8,9 @@ the two apart. The smallest t0 at which the guide's error lies within the photog
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Callable
+from dataclasses import dataclass
 from itertools import pairwise
-from typing import Any
 
 import torch
 from PIL import Image
@@ -20,6 +19,7 @@ from torch import Tensor
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.images import as_rgb, fit_guide, working_size
+from sdedit.io.tables import from_table
 from sdedit.io.tensors import check_values, to_tensor
 
 CALIBRATION = "calibration"  # its key in a model's card
@@ -44,33 +44,6 @@ class Calibration:
     means: tuple[float, ...]
     stds: tuple[float, ...]
     photographs: int
-
-    def to_dict(self) -> dict[str, Any]:
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
-
-    @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> Calibration:
-        """The calibration in a mapping as `to_dict` gives it.
-
-        Raises:
-            ValueError: if it is not one.
-        """
-        try:
-            sigmas, means, stds = (
-                tuple(float(value) for value in values[name]) for name in ("sigmas", "means", "stds")
-            )
-            photographs = int(values["photographs"])
-        except (KeyError, TypeError) as error:
-            raise ValueError("the calibration is not a table of numbers") from error
-        rising = len(sigmas) > 1 and sigmas[0] > 0 and all(low < high for low, high in pairwise(sigmas))
-        if not (
-            rising
-            and len(sigmas) == len(means) == len(stds)
-            and min(stds) > 0
-            and all(map(math.isfinite, (*means, *stds)))
-        ):
-            raise ValueError("the calibration's noise levels do not rise, or its columns do not fit")
-        return cls(sigmas, means, stds, photographs)
 
 
 @torch.inference_mode()
@@ -129,9 +102,16 @@ def calibration_of(model: ScoreModel) -> Calibration:
             "give a number, or add it with sdedit models calibrate"
         )
     try:
-        return Calibration.from_dict(values)
-    except (ValueError, AttributeError) as error:
+        known = from_table(Calibration, values)
+        sigmas = known.sigmas
+        rising = len(sigmas) > 1 and sigmas[0] > 0 and all(low < high for low, high in pairwise(sigmas))
+        if not rising or not len(sigmas) == len(known.means) == len(known.stds):
+            raise ValueError("its noise levels do not rise, or its columns do not fit")
+        if not all(map(math.isfinite, (*sigmas, *known.means, *known.stds))) or min(known.stds) <= 0:
+            raise ValueError("it has numbers that cannot be")
+    except ValueError as error:
         raise SdeditError(f"the model {model.name} has a calibration that cannot be used: {error}") from error
+    return known
 
 
 def suggest_t0(

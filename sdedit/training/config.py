@@ -3,23 +3,15 @@
 from __future__ import annotations
 
 import math
-import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
 from sdedit.diffusion.preconditioning import EDMPreconditioning
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.errors import SdeditError
-from sdedit.io.files import reason
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
-Table = TypeVar("Table")
+from sdedit.io.tables import from_table, read_toml
 
 _LONGEST_EMA = 12**-0.5  # the plain mean of all weights
 
@@ -34,9 +26,7 @@ class BatchConfig:
     """One kind of batch: square windows of photographs, those smaller than the window left out."""
 
     side: int  # height and width of the windows, in pixels
-    shrink_to: int = (
-        0  # shorter side that photographs are first shrunk to: `side` for whole scenes; 0: pixels as they are
-    )
+    shrink_to: int = 0  # shorter side that photographs are shrunk to first: `side` for whole scenes, 0 for none
     batch: int = 48  # windows in a batch, over all processes
     share: float = 1.0  # of all batches, relative to the other kinds'
     noise_mean: float = -1.1  # of ln sigma, sigma in units of images in [0, 1]
@@ -53,14 +43,12 @@ class OptimiserConfig:
     clip: float = 1.0  # largest norm of the gradient
     warmup: int = 100  # batches over which the learning rates rise
     decay_from: float = 0.5  # share of the budget after which they fall linearly to zero
-    ema: tuple[float, ...] = (
-        0.05,
-    )  # lengths of the averages of the weights, as shares of the run: `sdedit.training.ema`
+    ema: tuple[float, ...] = (0.05,)  # lengths of the averages of the weights, as shares of the run; see `ema.py`
 
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """How far a run goes away from a weak model or from paintings; see `sdedit.training.guidance` and `contrast`."""
+    """How far a run goes away from a weak model or from paintings; see `sdedit.training.teachers`."""
 
     weight: float = 1.0
     below: float = math.inf  # sigma from which on the network answers as the model it starts from
@@ -87,14 +75,14 @@ class ReportConfig:
 @dataclass(frozen=True)
 class TrainConfig:
     network: NetworkConfig
-    preconditioning: EDMPreconditioning
-    schedule: VESchedule
-    data: DataConfig
-    batches: tuple[BatchConfig, ...]
-    optimiser: OptimiserConfig
-    guidance: GuidanceConfig
-    budget: BudgetConfig
-    report: ReportConfig
+    preconditioning: EDMPreconditioning = field(default_factory=EDMPreconditioning)
+    schedule: VESchedule = field(default_factory=VESchedule)
+    data: DataConfig = DataConfig()
+    batches: tuple[BatchConfig, ...] = ()  # none: whole scenes of the model's size
+    optimiser: OptimiserConfig = OptimiserConfig()
+    guidance: GuidanceConfig = GuidanceConfig()
+    budget: BudgetConfig = BudgetConfig()
+    report: ReportConfig = ReportConfig()
     card: dict[str, Any] = field(default_factory=dict)
 
 
@@ -105,44 +93,24 @@ def load_train_config(path: Path) -> TrainConfig:
     Raises:
         SdeditError: if the file is missing, is not TOML, or holds an option that is unknown or cannot be.
     """
-    tables = _read_tables(path)
+    tables = read_toml(path)
     base = tables.pop("base", None)
     if base is not None:
         if not isinstance(base, str):
             raise SdeditError(f"{path}: base must be the name of another recipe, not {base!r}")
-        below = _read_tables(path.parent / base)
+        below = read_toml(path.parent / base)
         if "base" in below:
             raise SdeditError(f"{path}: {base} has a base itself; name a recipe that stands alone")
         tables = _laid_over(below, tables)
     try:
-        data = _table(tables, "data", DataConfig)
-        config = TrainConfig(
-            network=NetworkConfig.from_dict(tables.pop("network", {})),
-            preconditioning=_table(tables, "preconditioning", EDMPreconditioning),
-            schedule=_table(tables, "schedule", VESchedule),
-            data=data,
-            batches=_batches(tables, data.size),
-            optimiser=_table(tables, "optimiser", OptimiserConfig),
-            guidance=_table(tables, "guidance", GuidanceConfig),
-            budget=_table(tables, "budget", BudgetConfig),
-            report=_table(tables, "report", ReportConfig),
-            card=tables.pop("card", {}),
-        )
-        if tables:
-            raise ValueError(f"tables are unknown: {', '.join(tables)}")
+        config = from_table(TrainConfig, tables)
+        if not config.batches:
+            size = config.data.size
+            config = replace(config, batches=(BatchConfig(side=size, shrink_to=size),))
         _check(config)
-    except (TypeError, ValueError) as error:
+    except ValueError as error:
         raise SdeditError(f"{path}: {error}") from error
     return config
-
-
-def _read_tables(path: Path) -> dict[str, Any]:
-    try:
-        return tomllib.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise SdeditError(f"cannot read {path}: {reason(error)}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise SdeditError(f"{path} is not a TOML file: {error}") from error
 
 
 def _laid_over(base: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
@@ -153,40 +121,6 @@ def _laid_over(base: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:
         both = isinstance(before, dict) and isinstance(options, dict)
         merged[name] = {**before, **options} if both else options  # type: ignore[dict-item]
     return merged
-
-
-def _table(tables: dict[str, Any], name: str, kind: type[Table]) -> Table:
-    options = tables.pop(name, {})
-    if not isinstance(options, dict):
-        raise ValueError(f"[{name}] is not a table")
-    return _read(options, f"[{name}]", kind)
-
-
-def _batches(tables: dict[str, Any], size: int) -> tuple[BatchConfig, ...]:
-    """The tables [[batches]]; without any, batches are whole scenes of the model's size."""
-    entries = tables.pop("batches", [{"side": size, "shrink_to": size}])
-    if not isinstance(entries, list) or not entries or not all(isinstance(entry, dict) for entry in entries):
-        raise ValueError("batches must be tables, [[batches]]")
-    if not all("side" in entry for entry in entries):
-        raise ValueError("each of [[batches]] must have a side")
-    return tuple(_read(entry, "[[batches]]", BatchConfig) for entry in entries)
-
-
-def _read(options: dict[str, Any], name: str, kind: type[Table]) -> Table:
-    known = {f.name: str(f.type) for f in fields(kind)}  # type: ignore[arg-type]
-    options = dict(options)
-    for option, value in options.items():
-        if option not in known:
-            raise ValueError(f"{name} has no option {option!r}; it has {', '.join(known)}")
-        several = known[option].startswith("tuple")
-        values = value if several and isinstance(value, list) else [value]
-        what, types = {"int": ("a whole number", (int,)), "tuple[str, ...]": ("names", (str,))}.get(
-            known[option], ("a number", (int, float))
-        )
-        if not values or any(type(one) not in types for one in values):
-            raise ValueError(f"{option} in {name} must be {what}, not {value!r}")
-        options[option] = tuple(values) if several else value
-    return kind(**options)
 
 
 def _check(config: TrainConfig) -> None:
@@ -204,8 +138,10 @@ def _check(config: TrainConfig) -> None:
             raise ValueError("shrink_to in [[batches]] must not be smaller than side, or 0")
         if not 0 < batch.zoom <= 1 or not 0 <= batch.aspect < 1:
             raise ValueError("zoom in [[batches]] must lie in (0, 1] and aspect in [0, 1)")
-    if not all(0 < length < _LONGEST_EMA for length in config.optimiser.ema):
-        raise ValueError(f"ema in [optimiser] must be shares of the run between 0 and {_LONGEST_EMA:.3f}")
+    if not config.optimiser.ema or not all(0 < length < _LONGEST_EMA for length in config.optimiser.ema):
+        raise ValueError(
+            f"ema in [optimiser] must be one or more numbers between 0 and {_LONGEST_EMA:.3f}, shares of the run"
+        )
     if len(set(config.optimiser.ema)) < len(config.optimiser.ema):
         raise ValueError("ema in [optimiser] names a length twice")
     if not 0 <= config.optimiser.decay_from < 1:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import torch
@@ -87,7 +87,7 @@ class Reports:
         model = self._model(self.best)
         if len(self._photographs) >= LEAST_PHOTOGRAPHS:
             calibration = calibrate(model, self._photographs)
-            model = replace(model, card={**model.card, CALIBRATION: calibration.to_dict()})
+            model = replace(model, card={**model.card, CALIBRATION: asdict(calibration)})
         self._writer.submit(lambda: self.write_model(model))
 
     def write_model(self, model: ScoreModel) -> None:

@@ -6,6 +6,7 @@ import os
 import shutil
 import subprocess
 import sys
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -247,7 +248,7 @@ def test_convolution_notices_changed_weights() -> None:
         assert layer(x.double()).dtype == torch.float64
 
 
-@pytest.mark.parametrize("options", [*OPTIONS, CHURCH_CUT_SMALL.to_dict()])
+@pytest.mark.parametrize("options", [*OPTIONS, asdict(CHURCH_CUT_SMALL)])
 @pytest.mark.parametrize("label", [(0.5,), (0.5, -1.0)])
 def test_network_is_the_same_with_and_without_gradients(options: dict, label: tuple[float, ...]) -> None:
     config = NetworkConfig(**{**SIZES, **options})

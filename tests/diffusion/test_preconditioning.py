@@ -10,10 +10,7 @@ from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.preconditioning import (
     EDMPreconditioning,
     Preconditioning,
-    VEIndexPreconditioning,
     VEPreconditioning,
-    preconditioning_from_dict,
-    preconditioning_to_dict,
 )
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
@@ -75,34 +72,3 @@ def test_loss_weight_makes_every_level_count_alike() -> None:
     torch.testing.assert_close(
         preconditioning.loss_weight(SIGMAS) * squared, torch.ones(len(SIGMAS)), rtol=0.03, atol=0
     )
-
-
-@pytest.mark.parametrize(
-    "preconditioning", [VEPreconditioning(), EDMPreconditioning(0.4), VEIndexPreconditioning(0.01, 348.0, 2000)]
-)
-def test_round_trip(preconditioning: Preconditioning) -> None:
-    assert preconditioning_from_dict(preconditioning_to_dict(preconditioning)) == preconditioning
-
-
-def test_files_call_the_number_of_scales_levels() -> None:
-    options = {"kind": "ve-index", "sigma_min": 0.01, "sigma_max": 50.0, "levels": 7}
-    preconditioning = VEIndexPreconditioning(num_scales=7)
-    assert preconditioning_from_dict(options) == preconditioning
-    assert preconditioning_to_dict(preconditioning) == options
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {},
-        {"kind": "vp"},
-        {"kind": ["edm"]},
-        {"kind": "edm", "sigma": 1},
-        {"kind": "edm", "sigma_data": 0},
-        {"kind": "edm", "sigma_data": "0.5"},
-        {"kind": "ve", "sigma_data": 0.5},
-    ],
-)
-def test_options_that_cannot_be(options: dict) -> None:
-    with pytest.raises(ValueError, match="preconditioning"):
-        preconditioning_from_dict(options)

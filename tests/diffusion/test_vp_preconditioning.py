@@ -10,8 +10,6 @@ from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.preconditioning import (
     Prediction,
     VPPreconditioning,
-    preconditioning_from_dict,
-    preconditioning_to_dict,
 )
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.diffusion.vp_schedule import VPSchedule
@@ -85,31 +83,3 @@ def test_equals_diffusers(betas: str, prediction: Prediction, theirs: str, numbe
     answer = network(network.y, network.label).double()
     expected = scheduler.step(answer, number, state).pred_original_sample
     torch.testing.assert_close(2 * d - 1, expected, rtol=1e-6, atol=1e-6, check_dtype=False)
-
-
-@pytest.mark.parametrize("schedule", SCHEDULES)
-@pytest.mark.parametrize("prediction", PREDICTIONS)
-def test_round_trip(schedule: VPSchedule, prediction: Prediction) -> None:
-    preconditioning = VPPreconditioning(schedule, prediction, 0.25)
-    assert preconditioning_from_dict(preconditioning_to_dict(preconditioning)) == preconditioning
-
-
-VP = {"kind": "vp", "betas": "linear", "timesteps": 1000, "beta_start": 1e-4, "beta_end": 0.02}
-
-
-@pytest.mark.parametrize(
-    "options",
-    [
-        {"kind": "vp"},
-        {"kind": "vp", "schedule": {"sigma_min": 0.01, "sigma_max": 50}},
-        {"kind": "vp", "schedule": "linear"},
-        {"kind": "vp", "schedule": VP, "prediction": "flow"},
-        {"kind": "vp", "schedule": VP, "label_scale": 0},
-        {"kind": "vp", "schedule": VP, "label_scale": "1"},
-        {"kind": "vp", "schedule": VP, "sigma_data": 0.5},
-        {"kind": "vp", "schedule": {**VP, "timesteps": -1}},
-    ],
-)
-def test_options_that_cannot_be(options: dict) -> None:
-    with pytest.raises(ValueError, match=r"preconditioning|timesteps"):
-        preconditioning_from_dict(options)

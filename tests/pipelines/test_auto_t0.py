@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import pytest
@@ -49,7 +49,7 @@ def test_errors_of_a_gaussian(ideal: ClosedForm) -> None:
 
 
 def test_what_is_like_a_photograph_needs_little_noise_and_what_never_is_the_most(ideal: ClosedForm) -> None:
-    model = replace(ideal, card={"name": "ideal", CALIBRATION: calibrate(ideal, photographs()).to_dict()})
+    model = replace(ideal, card={"name": "ideal", CALIBRATION: asdict(calibrate(ideal, photographs()))})
     known = calibration_of(model)
     noise = torch.randn(3, 32, 32, generator=torch.Generator().manual_seed(9))
     suggestion = find_t0(model, 0.5 + STD * noise)
@@ -68,7 +68,7 @@ def test_the_first_crossing_is_interpolated(ideal: ClosedForm) -> None:
     guide = photographs(1)[0]
     logs = denoising_errors(ideal, guide[None], sigmas)[:, 0].log().tolist()
     means = tuple(log + 0.5 * off for log, off in zip(logs, (3, 2, 0), strict=True))
-    table = Calibration(sigmas, means, (0.5, 0.5, 0.5), 9).to_dict()
+    table = asdict(Calibration(sigmas, means, (0.5, 0.5, 0.5), 9))
     model = replace(ideal, card={CALIBRATION: json.loads(json.dumps(table))})
     assert find_t0(model, guide) == pytest.approx(0.5, abs=1e-6)
 

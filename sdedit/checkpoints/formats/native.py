@@ -7,6 +7,7 @@ Reading one parses JSON and numbers; nothing in the file is executed.
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,18 @@ import torch
 
 from sdedit.checkpoints.checkpoint import Checkpoint
 from sdedit.checkpoints.formats.containers import read_safetensors
+from sdedit.checkpoints.formats.metadata import (
+    preconditioning_from_table,
+    preconditioning_to_table,
+    schedule_from_table,
+    schedule_to_table,
+)
 from sdedit.diffusion.ncsnpp import NetworkConfig
-from sdedit.diffusion.preconditioning import VPPreconditioning, preconditioning_from_dict, preconditioning_to_dict
+from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.score_model import ScoreModel
-from sdedit.diffusion.vp_schedule import schedule_from_dict, schedule_to_dict
 from sdedit.errors import SdeditError
 from sdedit.io.files import write_atomically
+from sdedit.io.tables import from_table
 
 FORMAT_VERSION = 1
 _MARK = "sdedit"
@@ -35,9 +42,9 @@ def save_checkpoint(model: ScoreModel, path: Path, dtype: torch.dtype = torch.fl
     """
     metadata = {
         _MARK: FORMAT_VERSION,
-        "network": model.network.config.to_dict(),
-        "preconditioning": preconditioning_to_dict(model.preconditioning),
-        "schedule": schedule_to_dict(model.schedule),
+        "network": asdict(model.network.config),
+        "preconditioning": preconditioning_to_table(model.preconditioning),
+        "schedule": schedule_to_table(model.schedule),
         "native_size": model.native_size,
         "card": dict(model.card),
     }
@@ -74,13 +81,13 @@ def read_native(path: Path) -> Checkpoint:
         card = parts["card"]
         if not isinstance(card, dict):
             raise ValueError("its model card is not a table")
-        preconditioning = preconditioning_from_dict(parts["preconditioning"])
-        schedule = schedule_from_dict(parts["schedule"])
+        preconditioning = preconditioning_from_table(parts["preconditioning"])
+        schedule = schedule_from_table(parts["schedule"])
         if isinstance(preconditioning, VPPreconditioning) and preconditioning.schedule != schedule:
             raise ValueError("its schedule is not that of its preconditioning")
         return Checkpoint(
             path,
-            NetworkConfig.from_dict(parts["network"]),
+            from_table(NetworkConfig, parts["network"], "its network"),
             weights,
             preconditioning,
             schedule,

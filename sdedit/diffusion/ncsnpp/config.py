@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
-from typing import Any, Literal, get_args, get_type_hints
+from dataclasses import dataclass, fields
+from typing import Literal, get_args, get_type_hints
 
 _MOST_LEVELS = 12
 _MOST_BLOCKS = 64
@@ -110,21 +109,3 @@ class NetworkConfig:
     def size_multiple(self) -> int:
         """Heights and widths the network takes are multiples of this many pixels."""
         return self.patch * 2 ** (self.levels - 1)
-
-    @classmethod
-    def from_dict(cls, options: Mapping[str, Any]) -> NetworkConfig:
-        """The configuration in a mapping of option names to values, as in a checkpoint or TOML file.
-
-        Raises:
-            ValueError: if an option is unknown, missing, or has a value that cannot be.
-        """
-        unknown = set(options) - {field.name for field in fields(cls)}
-        if unknown:
-            raise ValueError(f"network options are unknown: {', '.join(sorted(unknown))}")
-        missing = {"stem_channels", "channels", "blocks"} - set(options)
-        if missing:
-            raise ValueError(f"network options are missing: {', '.join(sorted(missing))}")
-        return cls(**options)
-
-    def to_dict(self) -> dict[str, Any]:
-        return asdict(self)

@@ -244,14 +244,6 @@ def test_options_that_cannot_be(options: dict, named: str) -> None:
         NetworkConfig(**{"stem_channels": 8, "channels": (8, 8), "blocks": (1, 1), **options})
 
 
-def test_config_round_trip_and_unknown_options() -> None:
-    assert NetworkConfig.from_dict(CHURCH_CUT_SMALL.to_dict()) == CHURCH_CUT_SMALL
-    with pytest.raises(ValueError, match="unknown: depth"):
-        NetworkConfig.from_dict({**CHURCH_CUT_SMALL.to_dict(), "depth": 3})
-    with pytest.raises(ValueError, match="missing: blocks"):
-        NetworkConfig.from_dict({"stem_channels": 8, "channels": [8]})
-
-
 def test_time_reaches_the_output() -> None:
     network = NCSNpp(CHURCH_CUT_SMALL)
     randomise(network)
