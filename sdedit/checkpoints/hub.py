@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from sdedit.checkpoints.formats.diffusers import INDEX, WEIGHTS, index_parts, read_json
+from sdedit.checkpoints.formats.diffusers.folder import INDEX, WEIGHTS, index_parts, read_json
 from sdedit.checkpoints.models import FOLDER
 from sdedit.checkpoints.network import answers
 from sdedit.checkpoints.registry import PublishedModel, published_models

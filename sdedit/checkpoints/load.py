@@ -8,10 +8,12 @@ from pathlib import Path
 import torch
 
 from sdedit.checkpoints.checkpoint import Checkpoint, build_model, checksum
-from sdedit.checkpoints.formats import ddpm, diffusers, guided, others, score_sde
+from sdedit.checkpoints.formats import ddpm, guided, others, score_sde
 from sdedit.checkpoints.formats.assumptions import NOTHING, Assumptions
 from sdedit.checkpoints.formats.containers import only_tensors, read_content
 from sdedit.checkpoints.formats.detect import detect
+from sdedit.checkpoints.formats.diffusers import read as diffusers
+from sdedit.checkpoints.formats.diffusers.folder import network_folder, weight_files
 from sdedit.checkpoints.formats.edm import read_edm
 from sdedit.checkpoints.formats.native import is_native, read_native
 from sdedit.checkpoints.formats.nested import find_network
@@ -142,7 +144,7 @@ def verified_checksum(source: ModelFile) -> str:
         SdeditError: if a download is not what the hub promised.
     """
     kind = detect(source.path)
-    files = diffusers.weight_files(diffusers.network_folder(source.path)) if kind == "folder" else [source.path]
+    files = weight_files(network_folder(source.path)) if kind == "folder" else [source.path]
     sums = [checksum(file) for file in files]
     for file, found in zip(files, sums, strict=True):
         verify_download(file, found)

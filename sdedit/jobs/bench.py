@@ -16,7 +16,7 @@ import torch
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from sdedit.checkpoints.formats.diffusers import export_diffusers
+from sdedit.checkpoints.formats.diffusers.write import export_diffusers
 from sdedit.diffusion.device import peak_memory, precision_name, synchronize
 from sdedit.diffusion.kernels import build, triton_ops
 from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig

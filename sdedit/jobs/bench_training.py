@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch.nn import functional as F
 
-from sdedit.checkpoints.formats.diffusers import export_diffusers
+from sdedit.checkpoints.formats.diffusers.write import export_diffusers
 from sdedit.diffusion.device import (
     fastest_convolutions,
     find_device,

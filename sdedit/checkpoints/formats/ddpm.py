@@ -6,18 +6,16 @@ average]. Names say where a layer is, `down.0.block.1.conv1`; the network is tha
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import torch
 from torch import Tensor
 
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
 from sdedit.checkpoints.formats.assumptions import DDPM, NOTHING, Assumptions
 from sdedit.checkpoints.formats.containers import only_tensors
-from sdedit.checkpoints.formats.layout import Naming, as_pixelwise, collect, sources
+from sdedit.checkpoints.formats.layout import Naming, collect, count_numbers, join_pixelwise, sources
 from sdedit.diffusion.ncsnpp import NetworkConfig
 from sdedit.errors import SdeditError
 
@@ -88,7 +86,9 @@ def read_ddpm(path: Path, content: Any, raw_weights: bool, assumptions: Assumpti
     return Checkpoint(
         path,
         config,
-        collect(path, tensors, sources(config, _NAMING, lambda _, part: part.place(_PREFIXES[part.pattern])), _join),
+        collect(
+            path, tensors, sources(config, _NAMING, lambda _, part: part.place(_PREFIXES[part.pattern])), join_pixelwise
+        ),
         preconditioning,
         preconditioning.schedule,
         native_size=assumptions.size or size,
@@ -103,26 +103,16 @@ def infer_config(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig:
     Raises:
         SdeditError: if it is none that sdedit knows.
     """
-
-    def count(pattern: str) -> int:
-        return len({int(match[1]) for name in tensors if (match := re.match(pattern, name))})
-
-    levels = range(count(r"down\.(\d{1,3})\."))
+    levels = range(count_numbers(tensors, r"down\.(\d{1,3})\."))
     try:
         if tensors["conv_in.weight"].shape[1] != 3 or tensors["conv_out.weight"].shape[0] != 3:
             raise SdeditError(f"{path} holds a network of other than pictures; sdedit takes 3 channels in and out")
         return NetworkConfig(
             stem_channels=tensors["conv_in.weight"].shape[0],
             channels=tuple(tensors[f"down.{level}.block.0.conv1.weight"].shape[0] for level in levels),
-            blocks=tuple(count(rf"down\.{level}\.block\.(\d{{1,3}})\.") for level in levels),
+            blocks=tuple(count_numbers(tensors, rf"down\.{level}\.block\.(\d{{1,3}})\.") for level in levels),
             attention_levels=tuple(level for level in levels if f"down.{level}.attn.0.q.weight" in tensors),
             **DDPM,
         )
     except (KeyError, IndexError, ValueError) as error:
         raise SdeditError(f"{path} holds a network that is no DDPM U-Net (VP) of the published kind") from error
-
-
-def _join(own: str, group: list[Tensor]) -> Tensor:
-    if own.endswith((".qkv.weight", ".out.weight")):
-        group = [as_pixelwise(tensor) for tensor in group]
-    return torch.cat(group) if len(group) > 1 else group[0]

@@ -6,7 +6,8 @@ within it; the walk over the parts is here, once.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+import re
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -159,6 +160,18 @@ def without_variance(tensors: dict[str, Tensor], layer: str) -> dict[str, Tensor
     if weight is None or bias is None or weight.dim() != 4 or (len(weight), tuple(bias.shape)) != (6, (6,)):
         return tensors
     return {**tensors, f"{layer}.weight": weight[:3], f"{layer}.bias": bias[:3]}
+
+
+def count_numbers(names: Iterable[str], pattern: str) -> int:
+    """How many different numbers the first group of a pattern has among names that begin like it."""
+    return len({int(match[1]) for name in names if (match := re.match(pattern, name))})
+
+
+def join_pixelwise(own: str, group: list[Tensor]) -> Tensor:
+    """For `collect`: parts of q, k and v one after another, and the matrices of attention as 1 x 1 convolutions."""
+    if own.endswith((".qkv.weight", ".out.weight")):
+        group = [as_pixelwise(tensor) for tensor in group]
+    return torch.cat(group) if len(group) > 1 else group[0]
 
 
 def as_pixelwise(tensor: Tensor) -> Tensor:

@@ -309,7 +309,7 @@ def test_prefixes_and_safetensors(tmp_path: Path) -> None:
 
 def test_unet_of_diffusers_is_what_the_options_say() -> None:
     """The parameter counts of the published networks, on the meta device."""
-    from sdedit.checkpoints.formats.diffusers_ddpm import config_from_options
+    from sdedit.checkpoints.formats.diffusers.ddpm import config_from_options
 
     for options, count in (
         (google_options(BIG, 4, 256), 113_673_219),

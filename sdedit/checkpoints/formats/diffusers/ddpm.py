@@ -1,7 +1,7 @@
-"""DDPM and ADM networks in the layout of diffusers: what config.json and scheduler_config.json say, both ways.
+"""DDPM and ADM as a UNet2DModel of diffusers: what config.json says, both ways.
 
-The files of google/ddpm-*, and what diffusers' `train_unconditional.py` and its many copies write: a UNet2DModel of
-ordinary, attention and resampling blocks with a DDPMScheduler or DDIMScheduler.
+The files of google/ddpm-*, and what diffusers' `train_unconditional.py` and its many copies write: ordinary, attention
+and resampling blocks.
 """
 
 from __future__ import annotations
@@ -9,36 +9,17 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal
 
 from torch import Tensor
 
 from sdedit.checkpoints.formats.assumptions import ADM, DDPM
-from sdedit.checkpoints.formats.layout import Part
+from sdedit.checkpoints.formats.layout import count_numbers
 from sdedit.diffusion.ncsnpp import NetworkConfig
-from sdedit.diffusion.preconditioning import Prediction, VPPreconditioning
-from sdedit.diffusion.vp_schedule import Betas, VPSchedule
+from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.errors import SdeditError
 
-MARK = re.compile(r"down_blocks\.\d+\.downsamplers\.")
-_PREFIXES = {
-    "embedding.linear0": "time_embedding.linear_1",
-    "embedding.linear1": "time_embedding.linear_2",
-    "stem": "conv_in",
-    "encoder.{level}.blocks.{index}": "down_blocks.{level}.resnets.{index}",
-    "encoder.{level}.attentions.{index}": "down_blocks.{level}.attentions.{index}",
-    "encoder.{level}.down": "down_blocks.{level}.downsamplers.0",
-    "encoder.{level}.down.conv": "down_blocks.{level}.downsamplers.0.conv",
-    "middle.block0": "mid_block.resnets.0",
-    "middle.attention": "mid_block.attentions.0",
-    "middle.block1": "mid_block.resnets.1",
-    "decoder.{step}.blocks.{index}": "up_blocks.{step}.resnets.{index}",
-    "decoder.{step}.attentions.{index}": "up_blocks.{step}.attentions.{index}",
-    "decoder.{step}.up": "up_blocks.{step}.upsamplers.0",
-    "decoder.{step}.up.conv": "up_blocks.{step}.upsamplers.0.conv",
-    "head.norm": "conv_norm_out",
-    "head.conv": "conv_out",
-}
+_MARK = re.compile(r"down_blocks\.\d+\.downsamplers\.")
 # Options that must be so, with the values diffusers assumes where a file is silent.
 _FIXED: dict[str, tuple[tuple[Any, ...], Any]] = {
     "in_channels": ((3,), 3),
@@ -63,37 +44,16 @@ _EMBEDDINGS: dict[tuple[bool, float], Literal["positional", "timestep"]] = {
     (False, 1): "positional",
     (True, 0): "timestep",
 }  # by flip_sin_to_cos and freq_shift
-_PREDICTIONS: dict[str, Prediction] = {"epsilon": "eps", "v_prediction": "v", "sample": "x0"}
-# Whose betas and predictions are those of DDPM, written in the same words with the same defaults.
-_SCHEDULERS = (
-    *("DDPMScheduler", "DDIMScheduler", "GaussianDDPMScheduler", "DDPMParallelScheduler", "DDIMParallelScheduler"),
-    *("PNDMScheduler", "LMSDiscreteScheduler", "EulerDiscreteScheduler", "EulerAncestralDiscreteScheduler"),
-    *("DPMSolverMultistepScheduler", "DPMSolverSinglestepScheduler", "DEISMultistepScheduler"),
-    *("UniPCMultistepScheduler",),
-)
-_BETAS: dict[str, Betas] = {"linear": "linear", "squaredcos_cap_v2": "cosine"}
 # Widths and attention of the networks that are known without a config.json.
 _GOOGLE = {((128, 128, 256, 256, 512, 512), (4,)), ((128, 256, 256, 256), (1,))}
-
-
-class Training(NamedTuple):
-    """What a scheduler's file says of the training."""
-
-    schedule: VPSchedule
-    prediction: Prediction
 
 
 def describes(options: Mapping[str, Any] | None, tensors: Mapping[str, Tensor]) -> bool:
     """Whether a UNet2DModel is of this family, by its options, or by its tensors if it has none."""
     if options is None:
-        return any(MARK.match(name) for name in tensors)
+        return any(_MARK.match(name) for name in tensors)
     skips = any("Skip" in str(kind) for kind in _listed(options.get("down_block_types")))  # NCSN++'s image pyramids
     return not skips and options.get("time_embedding_type", "positional") != "fourier"
-
-
-def place(part: Part) -> str:
-    """What the layout calls a part of the network."""
-    return part.place(_PREFIXES[part.pattern])
 
 
 def config_from_options(file: Path, options: Mapping[str, Any]) -> NetworkConfig:
@@ -161,42 +121,12 @@ def config_of_google(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig
     Raises:
         SdeditError: if they are not: the tensors alone do not tell padding, eps, embedding and heads.
     """
-
-    def count(pattern: str) -> int:
-        return len({int(match[1]) for name in tensors if (match := re.match(pattern, name))})
-
-    levels = range(count(r"down_blocks\.(\d{1,3})\."))
+    levels = range(count_numbers(tensors, r"down_blocks\.(\d{1,3})\."))
     widths = tuple(_rows(tensors, f"down_blocks.{level}.resnets.0.conv1.weight") for level in levels)
     attention = tuple(level for level in levels if f"down_blocks.{level}.attentions.0.to_q.weight" in tensors)
     if (widths, attention) not in _GOOGLE:
         raise SdeditError(f"{path} has no config.json beside it, which its network needs; download that too")
     return NetworkConfig(widths[0], widths, (2,) * len(widths), attention, **DDPM)
-
-
-def training_from_options(file: Path, options: Mapping[str, Any]) -> Training:
-    """What a scheduler_config.json says.
-
-    Raises:
-        SdeditError: if it is another training than sdedit knows.
-    """
-    betas, prediction = options.get("beta_schedule", "linear"), options.get("prediction_type", "epsilon")
-    kind = options.get("_class_name")
-    if kind is not None and kind not in _SCHEDULERS:
-        raise SdeditError(f"{file} is of a {str(kind)[:60]}; sdedit reads {', '.join(_SCHEDULERS[:2])} and their like")
-    if options.get("predict_epsilon") is False:  # of before diffusers 0.10
-        prediction = "sample"
-    if options.get("trained_betas") is not None or options.get("rescale_betas_zero_snr", False):
-        raise SdeditError(f"{file} has betas of its own, which sdedit does not read")
-    if "sigma_max" in options or not isinstance(betas, str) or betas not in _BETAS:
-        raise SdeditError(f"{file} has another noise schedule ({str(betas)[:40]}) than sdedit knows for such a network")
-    if not isinstance(prediction, str) or prediction not in _PREDICTIONS:
-        raise SdeditError(f"{file} has prediction_type {str(prediction)[:40]}, which sdedit does not know")
-    timesteps = options.get("num_train_timesteps", options.get("timesteps", 1000))
-    try:
-        schedule = VPSchedule(_BETAS[betas], timesteps, options.get("beta_start", 1e-4), options.get("beta_end", 0.02))
-    except ValueError as error:
-        raise SdeditError(f"{file} has an impossible noise schedule: {error}") from error
-    return Training(schedule, _PREDICTIONS[prediction])
 
 
 def not_expressible(config: NetworkConfig, preconditioning: VPPreconditioning) -> str:
@@ -205,15 +135,8 @@ def not_expressible(config: NetworkConfig, preconditioning: VPPreconditioning) -
     same = ("resample_shortcut",) if config.resamples_in_blocks else ()
     if any(getattr(config, name) != family[name] for name in ("skip_rescale", "decoder_attention", *same)):
         return "DDPM++, and no attention after only the last block of a level"
-    if (
-        config.resampling == "fir"
-        or config.norm_groups == 0
-        or (config.input_pyramid, config.output_pyramid)
-        != (
-            "none",
-            "none",
-        )
-    ):
+    pyramids = (config.input_pyramid, config.output_pyramid)
+    if config.resampling == "fir" or config.norm_groups == 0 or pyramids != ("none", "none"):
         return "network of this kind with image pyramids, filters or groups of its own"
     if config.embedding not in _EMBEDDINGS.values() or config.embedding_unit != config.stem_channels:
         return "noise embedding such as this"
@@ -256,21 +179,6 @@ def options_of(config: NetworkConfig, size: int) -> dict[str, Any]:
         "mid_block_scale_factor": 1,
         "resnet_time_scale_shift": "scale_shift" if config.scale_shift else "default",
         "add_attention": True,
-    }
-
-
-def scheduler_of(preconditioning: VPPreconditioning) -> dict[str, Any]:
-    """The scheduler_config.json of a model for which `not_expressible` is empty."""
-    schedule = preconditioning.schedule
-    return {
-        "_class_name": "DDPMScheduler",
-        "num_train_timesteps": schedule.timesteps,
-        "beta_schedule": next(theirs for theirs, ours in _BETAS.items() if ours == schedule.betas),
-        "beta_start": schedule.beta_start,
-        "beta_end": schedule.beta_end,
-        "prediction_type": next(name for name, ours in _PREDICTIONS.items() if ours == preconditioning.prediction),
-        "variance_type": "fixed_small",
-        "clip_sample": True,
     }
 
 
