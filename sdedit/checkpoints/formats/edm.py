@@ -16,7 +16,7 @@ from torch import Tensor
 
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
 from sdedit.checkpoints.formats.layout import Naming, Part, as_pixelwise, collect, sources
-from sdedit.checkpoints.formats.pickles import Record
+from sdedit.checkpoints.formats.pickle_objects import Record
 from sdedit.diffusion.ncsnpp import NetworkConfig
 from sdedit.diffusion.preconditioning import EDMPreconditioning, Preconditioning, VEPreconditioning, VPPreconditioning
 from sdedit.diffusion.schedule import Schedule, VESchedule

@@ -1,7 +1,7 @@
 """Pickles read as data: tensors and plain containers are rebuilt, everything else is recorded, nothing is ever called.
 
-Every name a pickle asks for must be on a list, and even those never become the real function or class: they stand for
-a few lines here. Tensors are views of the mapped file, so a size that lies finds no bytes instead of taking memory.
+`pickle_objects` says what comes of each call. Tensors are views of the mapped file, so a size that lies finds no bytes
+instead of taking memory.
 """
 
 from __future__ import annotations
@@ -11,14 +11,21 @@ import pickle
 import struct
 from collections import OrderedDict
 from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar
 
-import torch
 from torch import Tensor
 
 from sdedit.checkpoints.formats.detect import MOST_STRUCTURE
+from sdedit.checkpoints.formats.pickle_objects import (
+    Name,
+    Record,
+    RefusedError,
+    Storage,
+    instance,
+    rebuild,
+    storage_type,
+)
 from sdedit.errors import SdeditError
 from sdedit.io.files import reason
 
@@ -39,71 +46,6 @@ _DAMAGE = (
     ValueError,
     struct.error,
 )
-_DTYPES = {
-    "DoubleStorage": torch.float64,
-    "FloatStorage": torch.float32,
-    "HalfStorage": torch.float16,
-    "BFloat16Storage": torch.bfloat16,
-    "LongStorage": torch.int64,
-    "IntStorage": torch.int32,
-    "ShortStorage": torch.int16,
-    "CharStorage": torch.int8,
-    "ByteStorage": torch.uint8,
-    "BoolStorage": torch.bool,
-}
-# What pickles mention besides tensors, EDM's first. Instances become a `Record`; a network is found in their state.
-_RECORDED = {
-    "torch_utils.persistence._reconstruct_persistent_obj",
-    "torch.nn.modules.container.ModuleDict",
-    "torch.nn.modules.container.ModuleList",
-    "torch.nn.modules.container.Sequential",
-    "torch.device",
-    "torch.Size",
-    "numpy.dtype",
-    "numpy.ndarray",
-    "numpy.core.multiarray.scalar",
-    "numpy.core.multiarray._reconstruct",
-    "numpy._core.multiarray.scalar",
-    "numpy._core.multiarray._reconstruct",
-    "_codecs.encode",
-    # What trainings keep beside their weights: options, paths, counters.
-    "argparse.Namespace",
-    "types.SimpleNamespace",
-    "pathlib.PosixPath",
-    "pathlib.WindowsPath",
-    "pathlib._local.PosixPath",
-    "pathlib._local.WindowsPath",
-    "builtins.set",
-    "__builtin__.set",
-}
-
-
-_TABLES = {"dnnlib.util.EasyDict", "easydict.EasyDict", "collections.defaultdict", "collections.Counter"}
-
-
-@dataclass(frozen=True)
-class _Name:
-    """A function or class that a pickle asked for; never the thing itself."""
-
-    name: str
-
-
-@dataclass
-class Record:
-    """An object that was not made: the name it asked for, its arguments and its state."""
-
-    name: str
-    arguments: Any
-    state: Any = None
-
-
-@dataclass
-class _Storage:
-    """The numbers of one or more tensors; `data` is unknown until the place in the file has been found."""
-
-    dtype: torch.dtype
-    count: int
-    data: memoryview | None = None
 
 
 class _Source:
@@ -141,28 +83,28 @@ class _Unpickler(pickle._Unpickler):
 
     dispatch: ClassVar[dict[int, Any]] = dict(pickle._Unpickler.dispatch)
 
-    def __init__(self, source: _Source, storages: dict[str, _Storage]) -> None:
+    def __init__(self, source: _Source, storages: dict[str, Storage]) -> None:
         super().__init__(source)  # type: ignore[arg-type]
         self.source = source
         self.storages = storages
 
     def find_class(self, module: str, name: str) -> Any:
-        return _Name(f"{module}.{name}")
+        return Name(f"{module}.{name}")
 
-    def persistent_load(self, pid: Any) -> _Storage:
-        kind, storage_type, key, _, count, *view = pid
-        dtype = _DTYPES.get(storage_type.name.removeprefix("torch.")) if isinstance(storage_type, _Name) else None
+    def persistent_load(self, pid: Any) -> Storage:
+        kind, named, key, _, count, *view = pid
+        dtype = storage_type(named)
         if kind != "storage" or dtype is None or type(count) is not int or count < 0 or any(view):
             raise pickle.UnpicklingError("it refers to something that is no block of numbers")
-        return self.storages.setdefault(str(key), _Storage(dtype, count))
+        return self.storages.setdefault(str(key), Storage(dtype, count))
 
     def load_reduce(self) -> None:
         arguments = self.stack.pop()  # type: ignore[attr-defined]
-        self.stack[-1] = _rebuild(self.stack[-1], arguments)  # type: ignore[attr-defined]
+        self.stack[-1] = rebuild(self.stack[-1], arguments, _legacy_torch)  # type: ignore[attr-defined]
 
     def load_newobj(self) -> None:
         arguments = self.stack.pop()  # type: ignore[attr-defined]
-        self.stack[-1] = _instance(self.stack[-1], arguments)  # type: ignore[attr-defined]
+        self.stack[-1] = instance(self.stack[-1], arguments)  # type: ignore[attr-defined]
 
     def load_build(self) -> None:
         state = self.stack.pop()  # type: ignore[attr-defined]
@@ -246,7 +188,7 @@ def map_file(path: Path) -> memoryview:
 def _read(path: Path, parse: Any) -> Any:
     try:
         return parse(map_file(path))
-    except _RefusedError as error:
+    except RefusedError as error:
         raise SdeditError(
             f"{path} asks for {error}, which no checkpoint needs: it may be hostile, and nothing in it was run"
         ) from error
@@ -257,7 +199,7 @@ def _read(path: Path, parse: Any) -> Any:
 def _legacy_torch(view: memoryview) -> Any:
     """Magic number, protocol, system, content, keys of the storages, and then for each its length and its numbers."""
     source = _Source(view)
-    storages: dict[str, _Storage] = {}
+    storages: dict[str, Storage] = {}
     magic, _, system = (_Unpickler(source, {}).load() for _ in range(3))
     if magic != _TORCH_MAGIC or (isinstance(system, dict) and not system.get("little_endian", True)):
         raise pickle.UnpicklingError("it is not of this kind")
@@ -281,54 +223,10 @@ def _torch_zip(view: memoryview, entries: Mapping[str, tuple[int, int]]) -> Any:
     folder = name.removesuffix("data.pkl")
     if f"{folder}byteorder" in entries and bytes(view[slice(*entries[f"{folder}byteorder"])]) != b"little":
         raise pickle.UnpicklingError("its numbers are big-endian")
-    storages: dict[str, _Storage] = {}
+    storages: dict[str, Storage] = {}
     _Unpickler(_Source(view[slice(*entries[name])]), storages).load()  # a first time, for the storages
     for key, storage in storages.items():
         storage.data = view[slice(*entries[f"{folder}data/{key}"])]
         if len(storage.data) != storage.count * storage.dtype.itemsize:
             raise pickle.UnpicklingError("it ends before its numbers do")
     return _Unpickler(_Source(view[slice(*entries[name])]), storages).load()
-
-
-class _RefusedError(Exception):
-    """A pickle asked for a name that is not on the list."""
-
-
-def _rebuild(function: Any, arguments: Any) -> Any:
-    """What calling `function` would have made, for the few functions that tensors and containers need."""
-    name = function.name if isinstance(function, _Name) else type(function).__name__
-    if name in ("torch._utils._rebuild_tensor_v2", "torch._utils._rebuild_tensor"):
-        return _tensor(*arguments[:4])
-    if name == "torch._utils._rebuild_parameter":
-        return arguments[0]
-    if name == "torch.storage._load_from_bytes":
-        return _legacy_torch(memoryview(bytearray(arguments[0]) if isinstance(arguments[0], bytes) else arguments[0]))
-    if name == "collections.OrderedDict":
-        return OrderedDict(*arguments)
-    return _instance(function, arguments)
-
-
-def _instance(cls: Any, arguments: Any) -> Any:
-    name = cls.name if isinstance(cls, _Name) else type(cls).__name__
-    if name in _TABLES:
-        return {}
-    if name == "collections.OrderedDict":
-        return OrderedDict()
-    if name not in _RECORDED:
-        raise _RefusedError(name)
-    return Record(name, arguments)
-
-
-def _tensor(storage: Any, offset: Any, size: Any, stride: Any) -> Tensor | None:
-    """A view of a storage, or None while the storage's place in the file is unknown."""
-    if not isinstance(storage, _Storage) or len(size) != len(stride):
-        raise pickle.UnpicklingError("it has a tensor without numbers")
-    if any(type(number) is not int or number < 0 for number in (offset, *size, *stride)):
-        raise pickle.UnpicklingError("it has a tensor of impossible shape")
-    if storage.data is None:
-        return None
-    if 0 in size:
-        return torch.empty(size, dtype=storage.dtype)
-    if offset + sum((length - 1) * step for length, step in zip(size, stride, strict=True)) >= storage.count:
-        raise pickle.UnpicklingError("it has a tensor larger than its numbers")
-    return torch.frombuffer(storage.data, dtype=storage.dtype).as_strided(size, stride, offset)
