@@ -16,8 +16,8 @@ from sdedit.evaluation.curve import paint_guides
 from sdedit.evaluation.distances import l2
 from sdedit.evaluation.features import load_extractor
 from sdedit.evaluation.kid import kid
-from sdedit.io.files import write_table
 from sdedit.io.photographs import load_squares
+from sdedit.io.writing import write_table
 
 
 def main() -> None:

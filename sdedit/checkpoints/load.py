@@ -8,7 +8,7 @@ from pathlib import Path
 import torch
 
 from sdedit.checkpoints.checkpoint import Checkpoint, build_model, checksum
-from sdedit.checkpoints.formats import ddpm, guided, others, score_sde
+from sdedit.checkpoints.formats import ddpm, guided, others, score_sde, score_sde_modules
 from sdedit.checkpoints.formats.assumptions import NOTHING, Assumptions
 from sdedit.checkpoints.formats.containers import only_tensors, read_content
 from sdedit.checkpoints.formats.detect import detect
@@ -113,7 +113,7 @@ def _read_weights_file(path: Path, content: object, raw_weights: bool, assumptio
 def _read_weights(path: Path, content: object, raw_weights: bool, assumptions: Assumptions) -> Checkpoint:
     """Tensors by name."""
     names = only_tensors(path, content).keys()
-    if any(score_sde.MARK in name for name in names):
+    if any(score_sde_modules.MARK in name for name in names):
         return score_sde.read_score_sde(path, content, raw_weights, assumptions)
     if any(name.startswith(ddpm.MARK) for name in names):
         return ddpm.read_ddpm(path, content, raw_weights, assumptions)

@@ -57,7 +57,7 @@ def write_config(context: click.Context, file: Path, console: Console) -> None:
     """
     import json
 
-    from sdedit.io.files import write_atomically
+    from sdedit.io.writing import write_atomically
 
     lines = []
     for name, option in _presets(context.command).items():

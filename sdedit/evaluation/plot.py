@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import write_atomically
+from sdedit.io.writing import write_atomically
 
 
 def check_plotting() -> None:

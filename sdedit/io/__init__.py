@@ -1,6 +1,7 @@
 """Image files to PIL images and back, and every write. Knows no model.
 
-files          open, and write whole or not at all   outputs        which files a job writes
+files          looked at and read                    writing        whole or not at all
+outputs        which files a job writes              tables         TOML, and tables as dataclasses
 images         guides: any file as 8-bit sRGB        source_image   what an edit must keep: pixels, profile, EXIF
 tensors        PIL images <-> tensors                photographs    folders and archives of them
 recipe         how an image was made, in its file    contact_sheet  images with captions in rows

@@ -8,7 +8,8 @@ from collections.abc import Collection
 from pathlib import Path
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import PIPE, exists, is_folder, make_folder
+from sdedit.io.files import PIPE, exists, is_folder
+from sdedit.io.writing import make_folder
 
 _ANIMATIONS = (".gif", ".webp", ".png", ".apng")
 

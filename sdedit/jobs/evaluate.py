@@ -9,8 +9,8 @@ from typing import Any
 
 from sdedit.diffusion.samplers import NO_CHOICE, SamplingChoice
 from sdedit.errors import SdeditError
-from sdedit.io.files import write_table
 from sdedit.io.outputs import plan_outputs
+from sdedit.io.writing import write_table
 from sdedit.jobs.console import Console
 from sdedit.jobs.omitted import raise_for_omitted, tell_omitted
 from sdedit.jobs.options import ModelOptions

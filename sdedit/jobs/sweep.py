@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sdedit.diffusion.samplers import NO_CHOICE, Sampling, SamplingChoice
 from sdedit.errors import SdeditError
-from sdedit.io.files import write_atomically, write_table
 from sdedit.io.outputs import beside, plan_outputs
+from sdedit.io.writing import write_atomically, write_table
 from sdedit.jobs.console import Console, counted
 from sdedit.jobs.options import ModelOptions, draw_seed
 from sdedit.jobs.settings import sampling_for, tell_notes

@@ -13,8 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sdedit.diffusion.reverse_sde import Step
-from sdedit.io.files import write_atomically
 from sdedit.io.tensors import to_image, to_tensor
+from sdedit.io.writing import write_atomically
 
 STATES = ("x", "D")
 _FRAME, _REST = 80, 1200  # milliseconds a frame stands; and the guide and the result

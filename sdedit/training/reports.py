@@ -12,8 +12,8 @@ from torch import Tensor
 
 from sdedit.checkpoints.formats.native import save_checkpoint
 from sdedit.diffusion.score_model import ScoreModel
-from sdedit.io.files import write_atomically
 from sdedit.io.photographs import spread
+from sdedit.io.writing import write_atomically
 from sdedit.pipelines.auto_t0 import CALIBRATION, LEAST_PHOTOGRAPHS, calibrate
 from sdedit.training.config import TrainConfig
 from sdedit.training.counters import Counters

@@ -10,7 +10,7 @@ from typing import Any
 import torch
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import write_atomically
+from sdedit.io.writing import write_atomically
 from sdedit.training.counters import Counters
 from sdedit.training.optimiser import Optimiser
 

@@ -18,8 +18,9 @@ from sdedit.diffusion.device import find_dtype
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.files import exists, reason, remove_abandoned_parts
+from sdedit.io.files import exists, reason
 from sdedit.io.photographs import Picture, centre_squares, spread
+from sdedit.io.writing import remove_abandoned_parts
 from sdedit.training.batches import kind_of_batch
 from sdedit.training.config import TrainConfig
 from sdedit.training.counters import Counters

@@ -27,8 +27,8 @@ from sdedit.diffusion.ncsnpp import NetworkConfig
 from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.files import write_atomically
 from sdedit.io.tables import from_table
+from sdedit.io.writing import write_atomically
 
 FORMAT_VERSION = 1
 _MARK = "sdedit"

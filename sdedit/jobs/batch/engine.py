@@ -20,9 +20,10 @@ from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError, is_out_of_memory
-from sdedit.io.files import JPEG_SUFFIXES, ends_the_work, write_atomically, write_stdout
+from sdedit.io.files import JPEG_SUFFIXES
 from sdedit.io.recipe import Recipe, save_image
 from sdedit.io.tensors import to_image, to_tensor
+from sdedit.io.writing import ends_the_work, write_atomically, write_stdout
 from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.console import Console

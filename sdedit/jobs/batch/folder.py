@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES, is_folder, reason, remove_abandoned_parts
+from sdedit.io.files import IMAGE_SUFFIXES, is_folder, reason
 from sdedit.io.walk import told_left_out, told_unreadable
+from sdedit.io.writing import remove_abandoned_parts
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.batch.listing import Listing, list_guides
 from sdedit.jobs.batch.progress import Progress

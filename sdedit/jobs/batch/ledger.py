@@ -16,8 +16,9 @@ from pathlib import Path, PurePath
 from typing import Any
 
 from sdedit.errors import SdeditError
-from sdedit.io.files import is_folder, reason, write_atomically
+from sdedit.io.files import is_folder, reason
 from sdedit.io.recipe import read_recipe
+from sdedit.io.writing import write_atomically
 from sdedit.jobs.options import FORMATS, draw_seed
 
 try:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from sdedit.checkpoints.formats.native import save_checkpoint
-from sdedit.io.files import remove_abandoned_parts
+from sdedit.io.writing import remove_abandoned_parts
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.paint import paint_files
 from tests.helpers.commands import Command, start, wait_for_growth
@@ -64,7 +64,7 @@ def test_killed_at_random_moments(options: list[object], tmp_path: Path) -> None
 def test_parts_of_dead_writers_go_and_those_of_living_ones_stay(tmp_path: Path) -> None:
     code = """if True:
         import pathlib, sys, time
-        from sdedit.io.files import write_atomically
+        from sdedit.io.writing import write_atomically
         def write(file):
             file.write(b"half"); file.flush(); print("writing", flush=True); time.sleep(60)
         write_atomically(pathlib.Path(sys.argv[1]), write)"""

@@ -17,7 +17,7 @@ from sdedit.checkpoints.formats.layout import sources
 from sdedit.diffusion.preconditioning import VPPreconditioning
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.files import make_folder, write_atomically
+from sdedit.io.writing import make_folder, write_atomically
 
 
 def export_diffusers(model: ScoreModel, folder: Path) -> None:
