@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
     from sdedit.diffusion.vp_schedule import VPSchedule
     from sdedit.errors import SdeditError
-    from sdedit.jobs.paint import paint_files
+    from sdedit.jobs.paint_files import paint_files
     from sdedit.jobs.replay import replay
     from sdedit.jobs.tasks import PaintedFile
     from sdedit.pipelines.auto_t0 import suggest_t0
@@ -50,7 +50,7 @@ _HOMES = {
     "edit": "sdedit.pipelines.edit",
     "load_model": "sdedit.checkpoints.load",
     "paint": "sdedit.pipelines.paint",
-    "paint_files": "sdedit.jobs.paint",
+    "paint_files": "sdedit.jobs.paint_files",
     "replay": "sdedit.jobs.replay",
     "simulate_strokes": "sdedit.pipelines.strokes",
     "suggest_t0": "sdedit.pipelines.auto_t0",

@@ -92,7 +92,7 @@ def verify(as_json: bool, **options: Any) -> None:
     """Check that MODEL works: finite weights of the right shapes, and a denoiser sound at three noise levels."""
     from dataclasses import asdict
 
-    from sdedit.jobs.models import verify_model
+    from sdedit.jobs.model_checks import verify_model
     from sdedit.jobs.settings import tell_notes
 
     model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True)
@@ -119,6 +119,6 @@ def calibrate(model: str, photos: Path, output: str | None, overwrite: bool) -> 
     PHOTOS is a folder or tar archive of photographs that MODEL has not learnt from, at least 8, better 50; at most 100
     of them are measured. `sdedit train` does this by itself. Exit code 3: some pictures could not be read.
     """
-    from sdedit.jobs.models import calibrate_checkpoint
+    from sdedit.jobs.model_checks import calibrate_checkpoint
 
     calibrate_checkpoint(model, photos, output, overwrite, LOUD)

@@ -2,18 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import secrets
-from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from sdedit.checkpoints.models import BUILT_IN
 from sdedit.diffusion.samplers import NO_CHOICE, SamplingChoice
 from sdedit.errors import SdeditError
-from sdedit.io.files import IMAGE_SUFFIXES
-from sdedit.io.outputs import beside, plan_outputs
 
 if TYPE_CHECKING:
     from sdedit.diffusion.score_model import ScoreModel
@@ -24,8 +19,6 @@ FORMATS = ("png", "jpg", "webp")  # that carry the recipe, by which a folder is 
 ALPHA = "alpha"  # as a mask: the image's own transparency; a file of that name is ./alpha
 MOST_SEED = 2**63 - MOST_VARIANTS - 1
 DEFAULT_T0 = {"paint": 0.5, "edit": 0.45, "composite": 0.35}
-ENDINGS = {"paint": "painted", "edit": "edited", "composite": "composite"}  # of the names of files, by task
-_OUTPUT_SUFFIXES = IMAGE_SUFFIXES - {".gif", ".avif"}  # AVIF is read only: not every Pillow writes it
 
 
 @dataclass(frozen=True)
@@ -105,6 +98,11 @@ class LayerOptions:
     @property
     def mask_is_alpha(self) -> bool:
         return self.mask == ALPHA
+
+    @property
+    def files(self) -> list[str]:
+        """Layer and mask, as far as they are files."""
+        return [self.layer, *([] if self.mask is None or self.mask_is_alpha else [self.mask])]
 
 
 @dataclass(frozen=True)
@@ -212,54 +210,3 @@ class PaintOptions:
 
 def draw_seed() -> int:
     return secrets.randbelow(2**32)
-
-
-def is_one_guide(guides: Sequence[str], list_file: str | None, options: PaintOptions) -> bool:
-    """Whether a single guide is asked for, not a folder, a list or several.
-
-    Raises:
-        SdeditError: if it is, and a share of it is asked for.
-    """
-    one = list_file is None and len(guides) == 1 and not os.path.isdir(guides[0])  # noqa: PTH112
-    if one and options.shard:
-        raise SdeditError(f"{guides[0]} is one guide; --shard is for folders")
-    return one
-
-
-def output_folder(guides: Sequence[str], output: str | None, options: PaintOptions) -> Path:
-    """The folder that several guides are painted into.
-
-    Raises:
-        SdeditError: if none is named, or something is asked for that only one guide can have.
-    """
-    if options.animation is not None:
-        raise SdeditError("--animate shows a single guide; leave it out for several")
-    if output is None or output == "-" or "-" in guides:
-        named = "several guides" if len(guides) != 1 else f"the folder {guides[0]}"
-        raise SdeditError(f"{named} cannot go through a pipe or beside the guides; name a folder with --output")
-    return Path(output)
-
-
-def output_files(guide: str, output: str | None, options: PaintOptions, may_skip: bool = True) -> list[Path | None]:
-    """The files to write for one guide, None standing for standard output; `may_skip` if existing ones can be left.
-
-    Raises:
-        SdeditError: if any of them cannot or must not be written.
-    """
-    layers = options.layers
-    default = beside(guide, ENDINGS[options.task])
-    inputs = (
-        [guide]
-        if layers is None
-        else [guide, layers.layer, *([layers.mask] if layers.mask and not layers.mask_is_alpha else [])]
-    )
-    return plan_outputs(
-        output,
-        default,
-        inputs,
-        _OUTPUT_SUFFIXES,
-        options.variants,
-        options.overwrite,
-        options.skip_existing if may_skip else None,
-        name_in_folder=f"{default.stem.removesuffix(f'-{ENDINGS[options.task]}')}.png" if layers is None else None,
-    )

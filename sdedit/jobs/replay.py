@@ -16,7 +16,8 @@ from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
 from sdedit.jobs.console import SILENT, Console
 from sdedit.jobs.edit import Reader
 from sdedit.jobs.guides import Guide
-from sdedit.jobs.options import ALPHA, LayerOptions, ModelOptions, PaintOptions, output_files
+from sdedit.jobs.options import ALPHA, LayerOptions, ModelOptions, PaintOptions
+from sdedit.jobs.targets import output_files
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _MOST_TOGETHER = 4096  # a batch beyond this is no recipe of ours

@@ -15,12 +15,14 @@ from sdedit.jobs.batch.batches import Window, make_batches
 from sdedit.jobs.batch.engine import Engine, load_engine
 from sdedit.jobs.batch.folder import BATCH, paint_listing, prepare_folder
 from sdedit.jobs.batch.ledger import Ledger
-from sdedit.jobs.batch.listing import Listing, list_guides, read_list
+from sdedit.jobs.batch.listing import Listing, list_guides
+from sdedit.jobs.batch.lists import read_list
 from sdedit.jobs.batch.ranks import Rank
 from sdedit.jobs.batch.resume import Resume
 from sdedit.jobs.console import Console
 from sdedit.jobs.guides import Guide
-from sdedit.jobs.options import PaintOptions, draw_seed, is_one_guide, output_files, output_folder
+from sdedit.jobs.options import PaintOptions, draw_seed
+from sdedit.jobs.targets import is_one_guide, output_files, output_folder
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _QUIET = 0.25  # seconds a file has to stay as it is before it is read

@@ -17,7 +17,7 @@ from sdedit.errors import SdeditError
 from sdedit.io.files import read_stdin
 from sdedit.io.images import working_size
 from sdedit.io.outputs import plan_outputs
-from sdedit.jobs.paint import paint_files
+from sdedit.jobs.paint_files import paint_files
 from tests.helpers.commands import SDEDIT, Command, fails_in_one_sentence
 from tests.helpers.images import blocks_picture
 

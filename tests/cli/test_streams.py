@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from sdedit.errors import SdeditError
-from sdedit.jobs.paint import paint_files
+from sdedit.jobs.paint_files import paint_files
 from tests.helpers.commands import SDEDIT, Command, fails_in_one_sentence
 from tests.helpers.images import blocks_picture
 from tests.helpers.models import sampled

@@ -16,7 +16,8 @@ from diffusers import UNet2DModel
 
 from sdedit import ScoreModel, SdeditError, load_model
 from sdedit.diffusion.preconditioning import VEIndexPreconditioning, VEPreconditioning
-from sdedit.jobs.models import convert_model, verify_model
+from sdedit.jobs.model_checks import verify_model
+from sdedit.jobs.models import convert_model
 from tests.helpers.published_files import (
     INDEX_SMALL,
     OPTIONS_SMALL,

@@ -9,7 +9,8 @@ import pytest
 
 from sdedit.errors import SdeditError
 from sdedit.io.walk import matches, told_left_out
-from sdedit.jobs.batch.listing import list_guides, parse_list, seed_of
+from sdedit.jobs.batch.listing import list_guides, seed_of
+from sdedit.jobs.batch.lists import parse_list
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from PIL import Image
 from sdedit.checkpoints.formats.native import save_checkpoint
 from sdedit.io.writing import remove_abandoned_parts
 from sdedit.jobs.batch.ledger import Ledger
-from sdedit.jobs.paint import paint_files
+from sdedit.jobs.paint_files import paint_files
 from tests.helpers.commands import Command, start, wait_for_growth
 from tests.helpers.folders import make_guides, pictures
 from tests.helpers.images import blocks_picture
