@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +22,7 @@ from sdedit.diffusion.preconditioning import Preconditioning
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.images import working_size
+from sdedit.jobs.bench_peers import peer
 
 PEAK_SHAPES = ((256, 64), (256, 32), (128, 128))  # channels and side of the convolutions the peak is sought among
 _PEERS = {"diffusers as shipped": "shipped", "diffusers with all settings": "tuned"}
@@ -71,7 +70,14 @@ def benchmark(
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="sdedit-")))
             export_diffusers(model, folder)
             for name, settings in _PEERS.items():
-                contestants[name] = stack.enter_context(_peer(folder / "unet", side, batch, device, settings))
+                found = stack.enter_context(
+                    peer("sdedit.jobs.bench_diffusers", folder / "unet", side, batch, device, settings)
+                )
+                if found is None:
+                    raise SdeditError(
+                        "diffusers does not run here; install it (pip install diffusers) or leave --diffusers out"
+                    )
+                contestants[name] = found.run
         evaluate()
         memory = peak_memory(device)  # before the convolutions that the peak is sought with
         seconds: dict[str, list[float]] = {name: [] for name in contestants}
@@ -137,30 +143,6 @@ def convolution_peak(device: torch.device, dtype: torch.dtype) -> float:
             work = 2 * weight.numel() * len(x) * side**2
             best = max(best, work / (time.perf_counter() - started))
     return best
-
-
-@contextmanager
-def _peer(folder: Path, side: int, batch: int, device: torch.device, settings: str) -> Iterator[Callable[[], float]]:
-    """A function that makes another process evaluate once, and returns the seconds it took."""
-    words = [sys.executable, "-m", "sdedit.jobs.bench_diffusers", folder, side, batch, device, settings]
-    with subprocess.Popen(
-        list(map(str, words)), stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        requests, answers = process.stdin, process.stdout
-
-        def run() -> float:
-            requests.write("\n")
-            requests.flush()
-            return float(answers.readline())
-
-        try:
-            if answers.readline().strip() != "ready":
-                raise SdeditError("diffusers does not run here; install it (pip install diffusers) or leave it out")
-            yield run
-        finally:
-            process.kill()
 
 
 def digits(value: float) -> float:

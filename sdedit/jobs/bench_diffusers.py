@@ -2,7 +2,7 @@
 
     python -m sdedit.jobs.bench_diffusers FOLDER SIZE BATCH DEVICE shipped|tuned
 
-says "ready", then answers each line it reads with the seconds of one evaluation.
+writes {}, then answers each line it reads with the seconds of one evaluation.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def main(folder: str, size: int, batch: int, device_name: str, settings: str) ->
         x = x.to(memory_format=torch.channels_last)
     with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, tuned and has_fast_bf16(device)):
         network(x, sigma)
-        print("ready", flush=True)
+        print("{}", flush=True)
         for _ in sys.stdin:
             started = time.perf_counter()
             network(x, sigma)

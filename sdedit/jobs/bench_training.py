@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import math
 import statistics
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -35,6 +33,7 @@ from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.jobs.bench import PEAK_SHAPES, digits, operations, warnings
+from sdedit.jobs.bench_peers import Peer, peer
 from sdedit.jobs.options import ModelOptions
 from sdedit.training.config import BatchConfig, BudgetConfig, DataConfig, TrainConfig, load_train_config
 from sdedit.training.trainer import Trainer
@@ -135,8 +134,8 @@ def benchmark_training(
                 log("diffusers does not run here or has no memory left: there is no plain loop to compare with")
             shape = torch.Size((1, 3, kind.side, kind.side))
             own_work = 3 * operations(config.network, config.preconditioning, shape)
-            works = {"sdedit": own_work, _PLAIN_LOOP: plain.work if plain else 0.0}
-            memories = {"sdedit": memory, _PLAIN_LOOP: plain.memory if plain else None}
+            works = {"sdedit": own_work, _PLAIN_LOOP: plain.facts["work"] if plain else 0}
+            memories = {"sdedit": memory, _PLAIN_LOOP: plain.facts["memory"] if plain else None}
             for name, measured in times.items():
                 seconds = statistics.median(measured)
                 rate = works[name] * kind.batch / seconds
@@ -180,40 +179,14 @@ def training_peak(device: torch.device, dtype: torch.dtype) -> float:
     return best
 
 
-class _PlainLoop:
-    """The other process: `run` has it train, and returns the seconds of a batch."""
-
-    def __init__(self, process: subprocess.Popen[str], ready: dict[str, float | None]) -> None:
-        assert process.stdin is not None
-        assert process.stdout is not None
-        self._requests, self._answers = process.stdin, process.stdout
-        self.work = ready["work"] or 0.0  # operations of a batch's gradient for each image
-        self.memory = ready["memory"]
-
-    def run(self) -> float:
-        self._requests.write("\n")
-        self._requests.flush()
-        return float(self._answers.readline())
-
-
 @contextmanager
-def _plain_loop(
-    network: NetworkConfig, kind: BatchConfig, device: torch.device, steps: int
-) -> Iterator[_PlainLoop | None]:
+def _plain_loop(network: NetworkConfig, kind: BatchConfig, device: torch.device, steps: int) -> Iterator[Peer | None]:
     """A process that trains diffusers' network of the same size; None if it cannot."""
     with tempfile.TemporaryDirectory(prefix="sdedit-") as folder:
         patch = _write_peer(network, kind.side, Path(folder))
-        words = [sys.executable, "-m", "sdedit.jobs.bench_plain_loop", folder]
-        words += map(str, (kind.side // patch, kind.batch, device, steps))
-        with subprocess.Popen(
-            words, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as process:
-            assert process.stdout is not None
-            try:
-                line = process.stdout.readline()
-                yield _PlainLoop(process, json.loads(line)) if line else None
-            finally:
-                process.kill()
+        loop = "sdedit.jobs.bench_plain_loop"
+        with peer(loop, folder, kind.side // patch, kind.batch, device, steps) as found:
+            yield found
 
 
 def _write_peer(network: NetworkConfig, side: int, folder: Path) -> int:
