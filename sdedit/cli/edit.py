@@ -2,30 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from sdedit.cli.config_file import write_config
-from sdedit.cli.options import (
-    Command,
-    add_options,
-    animation_options,
-    check_output,
-    config_options,
-    folder_options,
-    json_option,
-    like_option,
-    model_options,
-    quiet_option,
-    repeat_options,
-    sampling_options,
-    sigma_option,
-    take_job,
-    take_layers,
-)
-from sdedit.cli.output import console_for, print_results
+from sdedit.cli.options import Command, add_options, sigma_option
+from sdedit.cli.painting import painting_options, run_painting, take_layers
 from sdedit.cli.types import T0, Offset
 from sdedit.jobs.options import DEFAULT_T0
 
@@ -68,15 +50,7 @@ def _layer_options(command: Command) -> Command:
             type=click.IntRange(8, 4096),
             help="Shorter side, in pixels, at which the region goes through the model. [default: its native size]",
         ),
-        sampling_options,
-        like_option,
-        repeat_options,
-        model_options,
-        animation_options,
-        folder_options,
-        config_options,
-        quiet_option,
-        json_option,
+        painting_options,
     )
 
 
@@ -116,7 +90,8 @@ def edit(context: click.Context, /, images: tuple[str, ...], **options: Any) -> 
     """
     if options["layer"] is None and options["save_config"] is None:
         raise click.UsageError("Missing option '--strokes'.")
-    _run(context, "edit", images, **options)
+    layers = take_layers("edit", options)
+    run_painting(context, images, layers, **options)
 
 
 @click.command(short_help="Paste a part of another image, and blend it in.")
@@ -157,34 +132,6 @@ def composite(context: click.Context, /, background: str, patch: str, **options:
     two may be - for standard input; either may be a folder, where a background gets the patch of its name. Beyond the
     patch BACKGROUND stays as it is, bit for bit; see `sdedit edit --help`.
     """
-    _run(context, "composite", (background,), layer=patch, **options)
-
-
-def _run(
-    context: click.Context,
-    task: str,
-    images: tuple[str, ...],
-    /,
-    list_file: str | None,
-    output: str | None,
-    save_config: Path | None,
-    quiet: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
-    if options["invert_mask"] and options["mask"] is None:
-        raise click.UsageError("--invert-mask needs a --mask.")
-    layers = take_layers(task, options)
-    job = take_job(context, options, layers)
-    if save_config is not None:
-        write_config(context, save_config, console_for(quiet))
-        if not images and list_file is None:
-            return
-    if not images and list_file is None:
-        raise click.UsageError("Missing argument 'IMAGE...'.")
-    output = check_output(output, images, job.variants, as_json)
-
-    from sdedit.jobs.paint import run_paint_job
-
-    results = run_paint_job(images, list_file, output, job, console_for(quiet))
-    print_results(results, as_json, "every image written is whole, and the same command goes on from there")
+    options["layer"] = patch
+    layers = take_layers("composite", options)
+    run_painting(context, (background,), layers, **options)

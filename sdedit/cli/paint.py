@@ -2,27 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
 
-from sdedit.cli.config_file import write_config
-from sdedit.cli.options import (
-    animation_options,
-    check_output,
-    config_options,
-    folder_options,
-    json_option,
-    like_option,
-    model_options,
-    quiet_option,
-    repeat_options,
-    sampling_options,
-    sigma_option,
-    take_job,
-)
-from sdedit.cli.output import console_for, print_results
+from sdedit.cli.options import sigma_option
+from sdedit.cli.painting import painting_options, run_painting
 from sdedit.cli.types import T0, Colour, Size
 from sdedit.jobs.options import DEFAULT_T0
 
@@ -44,9 +29,6 @@ from sdedit.jobs.options import DEFAULT_T0
     f"within 0.3 to 0.6; auto:LOW:HIGH sets other bounds. [default: {DEFAULT_T0['paint']}]",
 )
 @sigma_option
-@sampling_options
-@like_option
-@repeat_options
 @click.option(
     "--size",
     type=Size(),
@@ -68,26 +50,10 @@ from sdedit.jobs.options import DEFAULT_T0
     show_default=True,
     help="Colour under the transparent parts of the guide.",
 )
-@model_options
-@animation_options
-@folder_options
 @click.option("--watch", is_flag=True, help="Go on, and paint again each time a guide is saved, until Ctrl-C.")
-@config_options
-@quiet_option
-@json_option
+@painting_options
 @click.pass_context
-def paint(
-    context: click.Context,
-    /,
-    guides: tuple[str, ...],
-    list_file: str | None,
-    output: str | None,
-    watch: bool,
-    save_config: Path | None,
-    quiet: bool,
-    as_json: bool,
-    **options: Any,
-) -> None:
+def paint(context: click.Context, /, guides: tuple[str, ...], **options: Any) -> None:
     """Turn stroke paintings into realistic images.
 
     A GUIDE is a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file of any size, - for standard input, or a folder of them.
@@ -98,18 +64,4 @@ def paint(
     goes on where it was interrupted, and paints what has changed since; what other settings made is kept. Exit code 3:
     some guides could not be painted, or are kept.
     """
-    job = take_job(context, options)
-    if save_config is not None:
-        write_config(context, save_config, console_for(quiet))
-        if not guides and list_file is None:
-            return
-    if not guides and list_file is None:
-        raise click.UsageError("Missing argument 'GUIDE...'.")
-    output = check_output(output, guides, job.variants, as_json)
-    if watch:
-        from sdedit.jobs.watch import run_watch_job as run
-    else:
-        from sdedit.jobs.paint import run_paint_job as run
-
-    results = run(guides, list_file, output, job, console_for(quiet))
-    print_results(results, as_json, "every image written is whole, and the same command goes on from there")
+    run_painting(context, guides, **options)
