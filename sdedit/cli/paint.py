@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from sdedit.cli.options import sigma_option
-from sdedit.cli.painting import painting_options, run_painting
+from sdedit.cli.painting import run_painting
+from sdedit.cli.painting_options import painting_options
 from sdedit.cli.types import T0, Colour, Size
 from sdedit.jobs.options import DEFAULT_T0
 
