@@ -10,7 +10,6 @@ from click.core import ParameterSource
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import at_home, exists, open_input
-from sdedit.io.tables import read_toml
 from sdedit.jobs.console import Console
 
 _NOT_PRESETS = {"config", "save-config", "help", "watch", "shard"}  # of one run, not of a style
@@ -21,6 +20,9 @@ def read_config(context: click.Context, parameter: click.Parameter, file: Path |
     """Make the options in a TOML file the defaults of the command; a callback of its eager option."""
     if file is None:
         return
+
+    from sdedit.io.tables import read_toml
+
     options = _presets(context.command)
     defaults = {}
     for key, value in read_toml(file).items():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import secrets
+import os
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -209,4 +209,5 @@ class PaintOptions:
 
 
 def draw_seed() -> int:
-    return secrets.randbelow(2**32)
+    """A seed that nobody chose, from the system's randomness."""
+    return int.from_bytes(os.urandom(4), "big")
