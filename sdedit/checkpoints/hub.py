@@ -48,9 +48,10 @@ def find_model(name: str, offline: bool = False, show_progress: bool = False) ->
     Raises:
         SdeditError: if there is none, or it cannot be downloaded.
     """
-    built_in, published = built_in_models(), published_models()
+    built_in = built_in_models()
     if name in built_in:
         return ModelFile(built_in[name])
+    published = published_models()
     if model := published.get(name):
         if not model.hub:
             raise SdeditError(
