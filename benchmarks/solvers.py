@@ -9,20 +9,16 @@ on with what is missing, so that hours of it may be spread over days; a table be
 
 from __future__ import annotations
 
-import argparse
 import csv
 import time
 from dataclasses import asdict
 from pathlib import Path
 
 import torch
+from common import load_set, make_parser
 
-from sdedit import load_model
-from sdedit.diffusion.device import tune_allocator
-from sdedit.diffusion.samplers import Sampling
+from sdedit import Sampling, load_model
 from sdedit.evaluation.curve import realism_curve
-from sdedit.evaluation.features import load_extractor
-from sdedit.io.photographs import load_squares
 
 FEW, MANY = (10, 15, 20, 30, 50), (100, 250, 500)
 
@@ -51,25 +47,18 @@ def contestants() -> list[Sampling]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("guides", type=Path)
-    parser.add_argument("photographs", type=Path)
+    parser = make_parser(__doc__, 400)
     parser.add_argument("table", type=Path)
     parser.add_argument("--model", default="landscapes-128")
     parser.add_argument("--device", default="cpu", help="as of sdedit paint; the table names it")
     parser.add_argument("--t0", type=float, default=0.5)
-    parser.add_argument("--limit", type=int, default=400, help="guides, evenly spread over all")
     parser.add_argument("--seeds", type=int, default=1)
     parser.add_argument("--only", nargs="*", metavar="SAMPLER,N,GRID", help="these instead of all")
     options = parser.parse_args()
 
-    tune_allocator()
     model = load_model(options.model, options.device)
-    guides, _ = load_squares(options.guides, model.native_size, options.limit)
-    photographs, _ = load_squares(options.photographs, model.native_size)
-    count = len(guides)
-    extractor = load_extractor("efficientnet-lite0", model.device)
-    reference = extractor(photographs)
+    known = load_set(options, model)
+    compared = known.guides, known.reference, known.extractor
 
     rows = contestants()
     if options.only:
@@ -88,16 +77,16 @@ def main() -> None:
             if (sampling.sampler, sampling.steps, sampling.grid, seed) in done:
                 continue
             started = time.perf_counter()
-            # A million apart, so that no two pictures of two rows' seeds share their noise.
-            (point,) = realism_curve(model, guides, reference, extractor, [options.t0], sampling, seed * 1_000_000)
-            seconds = (time.perf_counter() - started) / count
+            # A million apart, so that no two images of two rows' seeds share their noise.
+            (point,) = realism_curve(model, *compared, [options.t0], sampling, seed * 1_000_000)
+            seconds = (time.perf_counter() - started) / len(known.guides)
             facts = {
                 **asdict(sampling),
                 "seed": seed,
                 **{key: f"{value:.5g}" for key, value in asdict(point).items()},
                 "seconds": f"{seconds:.4g}",
-                "guides": count,
-                "features": extractor.name,
+                "guides": len(known.guides),
+                "features": known.extractor.name,
                 "model": model.name,
                 "checksum": model.checksum[:12],
                 "device": torch.cuda.get_device_name(model.device) if model.device.type == "cuda" else "CPU",

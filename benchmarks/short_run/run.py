@@ -28,10 +28,7 @@ import parts
 import safetensors
 from PIL import Image
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from sdedit.io.tables import from_table, read_toml
 
 HERE = Path(__file__).resolve().parent
 START_UP = 25.0  # seconds of a stage that are no training: imports, photographs, graphs
@@ -214,8 +211,7 @@ def main() -> None:
     parser.add_argument("--device", default="auto")
     options = parser.parse_args()
 
-    tables = tomllib.loads((HERE / f"{options.plan}.toml").read_text(encoding="utf-8"))
-    stages = [Stage(**{**table, "data": tuple(table["data"])}) for table in tables["stages"]]
+    stages = [from_table(Stage, table) for table in read_toml(HERE / f"{options.plan}.toml")["stages"]]
     run = Run(options.out, options.work.resolve(), 60 * options.minutes, options.device)
 
     def note(number: int, frame: object) -> None:
