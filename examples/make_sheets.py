@@ -61,7 +61,7 @@ def _open(path: Path) -> Image.Image:
 
 def main() -> None:
     """Write the sheets."""
-    guides = {path.stem: _open(path) for path in sorted(HERE.glob("*.png"))}
+    guides = {path.stem: _open(path) for path in sorted((HERE / "guides").glob("*.png"))}
     pairs = {name: [guide, _open(PAINTED / f"{name}-256.jpg")] for name, guide in guides.items()}
     square = [pair for pair in pairs.values() if pair[0].width == pair[0].height]
     wide = [pair for pair in pairs.values() if pair[0].width != pair[0].height]

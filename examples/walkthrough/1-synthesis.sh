@@ -9,7 +9,7 @@ mkdir -p "$out"
 steps="${STEPS:+--steps $STEPS} --seed 1 --overwrite"
 
 # t0 says how much of the painting is given up to noise: 0.5 keeps the layout.
-sdedit paint "$here/../glacier.png" --t0 0.5 $steps -o "$out/glacier.png" --animate "$out/glacier.webp"
+sdedit paint "$here/../guides/glacier.png" --t0 0.5 $steps -o "$out/glacier.png" --animate "$out/glacier.webp"
 
 # What other values would do, side by side, with the distance to the painting as a table.
-sdedit sweep "$here/../glacier.png" --t0 0.2:0.8:0.2 $steps -o "$out/glacier-sweep.png"
+sdedit sweep "$here/../guides/glacier.png" --t0 0.2:0.8:0.2 $steps -o "$out/glacier-sweep.png"

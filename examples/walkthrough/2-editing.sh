@@ -1,5 +1,5 @@
 #!/bin/sh
-# Stroke-based editing: strokes over a picture become part of it; all other pixels stay as they are. From anywhere:
+# Stroke-based editing: strokes over an image become part of it; all other pixels stay as they are. From anywhere:
 #   sh examples/walkthrough/2-editing.sh [FOLDER]
 # STEPS=5 makes it quick and rough.
 set -e
@@ -8,7 +8,7 @@ out=${1:-$here/results}
 mkdir -p "$out"
 steps="${STEPS:+--steps $STEPS} --seed 1 --overwrite"
 
-# The strokes are transparent layers of the picture's size, so that no mask is needed.
+# The strokes are transparent layers of the image's size, so that no mask is needed.
 for name in coast mountain-lake sunset-sea storm-sea; do
     sdedit edit "$here/../painted/$name.png" --strokes "$here/$name-strokes.png" $steps -o "$out/$name-edited.png"
 done

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Image compositing: a part of one picture, pasted into another, becomes part of it. From anywhere:
+# Image compositing: a part of one image, pasted into another, becomes part of it. From anywhere:
 #   sh examples/walkthrough/3-compositing.sh [FOLDER]
 # STEPS=5 makes it quick and rough.
 set -e

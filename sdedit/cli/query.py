@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from sdedit.cli.edit import edit
-from sdedit.cli.options import take_job, take_layers
+from sdedit.cli.painting import take_job, take_layers
 from sdedit.cli.paint import paint
 from sdedit.cli.strokes import strokes
 from sdedit.errors import SdeditError

@@ -1,6 +1,6 @@
 """Draw what the walk-through needs: strokes over four painted landscapes, and four parts cut out of them.
 
-Run ``python examples/walkthrough/draw.py [FOLDER]``. It needs Pillow, and draws the same pictures every time.
+Run ``python examples/walkthrough/make_layers.py [FOLDER]``. It needs Pillow, and draws the same images every time.
 The landscapes are those in ``examples/painted``, which sdedit painted; places are in their pixels.
 """
 
@@ -44,12 +44,12 @@ def strokes(shapes: list[tuple[tuple[int, int, int], str]], size: tuple[int, int
     return layer.resize(size, Image.Resampling.LANCZOS)
 
 
-def part(picture: Image.Image, outline: str) -> Image.Image:
+def part(image: Image.Image, outline: str) -> Image.Image:
     """What is inside an outline, transparent round it, cut to its bounds."""
-    alpha = Image.new("L", (picture.width * FINE, picture.height * FINE))
+    alpha = Image.new("L", (image.width * FINE, image.height * FINE))
     ImageDraw.Draw(alpha).polygon(polygon(outline), fill=255)
-    alpha = alpha.resize(picture.size, Image.Resampling.BOX)
-    cut = picture.convert("RGB")
+    alpha = alpha.resize(image.size, Image.Resampling.BOX)
+    cut = image.convert("RGB")
     cut.putalpha(alpha)
     return cut.crop(alpha.getbbox())
 

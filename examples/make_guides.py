@@ -1,6 +1,6 @@
-"""Draw the stroke paintings in ``examples``: guides for ``sdedit``, made with a few flat brush shapes.
+"""Draw the stroke paintings in ``examples/guides``: guides for ``sdedit``, made with a few flat brush shapes.
 
-Run ``python examples/draw.py [FOLDER]``. It needs NumPy and Pillow, and draws the same pictures every time.
+Run ``python examples/make_guides.py [FOLDER]``. It needs NumPy and Pillow, and draws the same images every time.
 Shapes are texts of points, "x,y x,y ...", in hundredths of a painting's short side from its top left corner.
 """
 
@@ -263,7 +263,7 @@ PAINTINGS = [mountain_lake, glacier, sunset_sea, storm_sea, alpine_dawn, fjord, 
 def main() -> None:
     """Draw every painting into the folder."""
     parser = argparse.ArgumentParser(description="Draw the example stroke paintings.")
-    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent)
+    parser.add_argument("folder", type=Path, nargs="?", default=Path(__file__).parent / "guides")
     folder: Path = parser.parse_args().folder
     folder.mkdir(parents=True, exist_ok=True)
     for paint in PAINTINGS:
