@@ -53,9 +53,12 @@ def load_model(
         show_progress: draw a bar on standard error while downloading.
         assumptions: what to take, instead of a guess, for what a file of weights alone does not say.
 
+    Returns:
+        The model, on its device and ready to run; `notes` says what had to be assumed.
+
     Raises:
-        SdeditError: if there is no such model or device, the file is not a usable checkpoint, or
-            the machine cannot compile.
+        SdeditError: if there is no such model or device, the file is not a usable checkpoint, or the machine cannot
+            compile.
     """
     target = find_device(device)
     dtype = find_dtype(target, precision)

@@ -33,7 +33,7 @@ def synthesise(
     generator: Generators,
     sampler: str = "euler-maruyama",
     repeats: int = 1,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Tensor:
     """Stroke-based synthesis: Algorithm 1, and with repeats K > 1 Algorithm 2.
 
@@ -71,7 +71,7 @@ def inpaint(
     generator: Generators,
     sampler: str = "euler-maruyama",
     repeats: int = 1,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Tensor:
     """Stroke-based editing and image compositing: Algorithm 3.
 

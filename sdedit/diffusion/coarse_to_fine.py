@@ -69,7 +69,7 @@ def synthesise_coarse_to_fine(
     generator: Generators,
     repeats: int = 1,
     passes: int | None = None,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Tensor:
     """Stroke-based synthesis at any size; with one pass, `sdedit.diffusion.algorithms.synthesise`.
 

@@ -58,7 +58,7 @@ def sample(
     sigmas: Tensor,
     generator: Generators | Path,
     sampler: str = "euler-maruyama",
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
     constrain: Callable[[Tensor, float], Tensor] = lambda x, sigma: x,
 ) -> Tensor:
     """Run the reverse SDE.
@@ -88,7 +88,8 @@ def sample(
 
     def evaluate(x: Tensor, s: float) -> Tensor:
         d = denoise(x, torch.full((1,), s, dtype=x.dtype, device=x.device))
-        on_step(Step(s, x, d))
+        if on_step is not None:
+            on_step(Step(s, x, d))
         return d
 
     s_before, d_before = math.inf, x

@@ -1,4 +1,4 @@
-"""Noise schedules: x_t = x_0 + sigma(t) z, with t in [0, 1] and pictures in [0, 1].
+"""Noise schedules: x_t = x_0 + sigma(t) z, with t in [0, 1] and images in [0, 1].
 
 Here the interface of all, and the schedule of the variance-exploding SDE: Song et al. 2021 (arXiv 2011.13456), equation
 31; Meng et al. 2021 (SDEdit, arXiv 2108.01073), section 2.
@@ -73,7 +73,11 @@ class Schedule(Protocol):
 
 @dataclass(frozen=True)
 class VESchedule(Schedule):
-    """sigma(t) = sigma_min (sigma_max / sigma_min)^t for t in (0, 1], and sigma(0) = 0. Images live in [0, 1].
+    """sigma(t) = sigma_min (sigma_max / sigma_min)^t for t in (0, 1], and sigma(0) = 0.
+
+    Attributes:
+        sigma_min: the lowest noise level, for images in [0, 1].
+        sigma_max: the highest.
 
     Raises:
         ValueError: unless 0 < sigma_min < sigma_max and both are finite.

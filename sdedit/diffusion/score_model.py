@@ -21,7 +21,8 @@ class ScoreModel:
     """The denoiser D(x; sigma) and the score of noised images, x = image + sigma z, images in [0, 1].
 
     Attributes:
-        network: the NCSN++ that `preconditioning` turns into a denoiser.
+        network: the U-Net, F of its denoiser.
+        preconditioning: makes the denoiser D(x; sigma) of it.
         schedule: sigma(t) of the SDE the network was trained for.
         native_size: height and width of the images it was trained on, in pixels.
         card: what the checkpoint says of itself (name, data, licence, training).
@@ -40,16 +41,18 @@ class ScoreModel:
 
     @property
     def name(self) -> str:
+        """What the card calls it."""
         return str(self.card.get("name", "unnamed"))
 
     @property
     def default_sampling(self) -> Sampling:
-        """How pictures are sampled unless told otherwise: by the sampler that the card names, if it does."""
+        """How images are sampled unless told otherwise: by the sampler that the card names, if it does."""
         sampler = self.card.get("sampler")
         return DEFAULTS.get(sampler, DEFAULT) if isinstance(sampler, str) else DEFAULT
 
     @property
     def device(self) -> torch.device:
+        """Where it runs."""
         return self.network.stem.weight.device
 
     @property

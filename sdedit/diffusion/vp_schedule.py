@@ -1,7 +1,7 @@
 """The noise schedules of variance-preserving models, in the terms of the variance-exploding SDE.
 
-Such a model is trained on y_t = sqrt(abar) y + sqrt(1 - abar) z with pictures y in [-1, 1] (Ho et al. 2020, arXiv
-2006.11239, equation 4). Divided by sqrt(abar) that is y + s z, s = sqrt((1 - abar) / abar), and for pictures in [0, 1]
+Such a model is trained on y_t = sqrt(abar) y + sqrt(1 - abar) z with images y in [-1, 1] (Ho et al. 2020, arXiv
+2006.11239, equation 4). Divided by sqrt(abar) that is y + s z, s = sqrt((1 - abar) / abar), and for images in [0, 1]
 it is noise of level sigma = s / 2 (Karras et al. 2022, arXiv 2206.00364, table 1).
 """
 
@@ -26,7 +26,8 @@ _MOST_BETA = 0.999  # of the cosine schedule, whose last ratio of two alphas is 
 class VPSchedule(Schedule):
     """sigma(t) for t in [0, 1], where t = (i + 1) / T is level i = 0 .. T - 1 of the training, 0 the lowest noise.
 
-    betas is one of
+    Between two levels ln sigma is linear in t, and from 0 to the first sigma is. sigma(1) is part of the training. By
+    `betas`:
 
         linear      beta_i from beta_start to beta_end in equal steps, abar_i the product of all 1 - beta up to i (Ho et
                     al. 2020)
@@ -35,15 +36,19 @@ class VPSchedule(Schedule):
         continuous  abar(t) = exp(-integral of beta from 0 to t), beta(t) = T (beta_start + t (beta_end - beta_start))
                     (Song et al. 2021, arXiv 2011.13456, equation 33)
 
-    Between two levels ln sigma is linear in t, and from 0 to the first sigma is. sigma(1) is part of the training.
+    Attributes:
+        betas: how beta goes with time, "linear", "cosine" or "continuous".
+        timesteps: T, the number of levels.
+        beta_start: the first beta; of no meaning to "cosine".
+        beta_end: the last; likewise.
 
     Raises:
         ValueError: if the kind is unknown, T is out of range, or 0 < beta_start <= beta_end < 1 does not hold.
     """
 
     betas: Betas = "linear"
-    timesteps: int = 1000  # T
-    beta_start: float = 1e-4  # of no meaning to "cosine", like beta_end
+    timesteps: int = 1000
+    beta_start: float = 1e-4
     beta_end: float = 0.02
 
     def __post_init__(self) -> None:

@@ -39,7 +39,7 @@ def paint_guides(
     t0: float,
     sampling: Sampling,
     seed: int = 0,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Tensor:
     """Paint guides (N, 3, H, W) in batches of 10; image i has seed + i. Returns (N, 3, H, W) on the CPU."""
     painted = [
@@ -57,7 +57,7 @@ def realism_curve(
     t0s: Sequence[float],
     sampling: Sampling,
     seed: int = 0,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Iterator[CurvePoint]:
     """Paint all guides at each t0, with the same seeds, and measure them.
 

@@ -138,6 +138,9 @@ def replay(
         offline: use only models that have been downloaded before.
         overwrite: replace output that exists.
 
+    Returns:
+        Where the image was written, and its recipe.
+
     Raises:
         SdeditError: if the image has no recipe, or its guide, its layers, its model or its device are not here.
     """

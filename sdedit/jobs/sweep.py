@@ -116,7 +116,7 @@ def sweep(
     t0s: Sequence[float],
     seeds: Sequence[int],
     sampling: Sampling,
-    on_step: Callable[[Any], object] = lambda step: None,
+    on_step: Callable[[Any], object] | None = None,
 ) -> list[tuple[SweepRow, Image.Image]]:
     """Paint a guide, at the size it has, at each t0 with each seed; t0 by t0."""
     from sdedit.evaluation import l2, rmse

@@ -34,11 +34,11 @@ class Task:
 
 @dataclass(frozen=True)
 class PaintedFile:
-    """One picture of a job.
+    """The result of one image of a job.
 
     Attributes:
         input: file of the guide, "-" for standard input.
-        output: file of the picture, "-" for standard output.
+        output: file of the image, "-" for standard output.
         status: "painted"; "skipped", where it was done before or is kept; or "failed".
         recipe: how it was painted, as `Recipe.to_dict` gives it; None where it failed.
         seconds: its share of its batch's time in the network, where it was painted now.
@@ -56,6 +56,7 @@ class PaintedFile:
 
     @classmethod
     def failure(cls, task: Task, error: str) -> PaintedFile:
+        """That of a task which failed; `error` says why."""
         return cls(task.path, str(task.output or "-"), "failed", error=" ".join(error.split()))
 
     def to_json(self) -> str:

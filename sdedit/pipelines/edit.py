@@ -30,7 +30,7 @@ def edit(
     seed: int = 0,
     repeats: int = 1,
     crop: CropOptions | None = None,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Image.Image:
     """Stroke-based editing (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
@@ -45,8 +45,12 @@ def edit(
             starts to change at m t0; levels of at most 8 of 255 are none. "alpha" to fill what is transparent in the
             photograph, and make it opaque. None to find it from the strokes.
         t0: how much of the masked part is given up to noise, in (0, 1].
-        sampling: as in `sdedit.paint`, like seed, repeats and on_step.
+        sampling: how the reverse SDE is solved, as in `sdedit.paint`: "fast", "balanced", "best", a sampler's name or a
+            `sdedit.Sampling`. None is the model's own default.
+        seed: of the noise.
+        repeats: K, how often the result is perturbed and denoised again.
         crop: how the region round the mask is chosen and how the painted part fades in; None for `CropOptions()`.
+        on_step: called after each network evaluation.
 
     Returns:
         An image of the same mode and size; without transparency, if that was the mask.
@@ -81,20 +85,20 @@ def composite(
     seed: int = 0,
     repeats: int = 1,
     crop: CropOptions | None = None,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Image.Image:
     """Image compositing: paste, then make it one image (Meng et al. 2021, arXiv 2108.01073, Algorithm 3).
 
     Args:
-        model: the score model.
+        model: the score model, as from `sdedit.load_model`.
         background: of any size.
         patch: what is pasted; its alpha channel says where.
         mask: of the patch's size, instead of the alpha channel: white is pasted and may change fully. None and "alpha"
             are the alpha channel.
-        t0: as in `edit`, like the rest.
+        t0: how much of the pasted part is given up to noise, in (0, 1].
         at: of the patch's left top corner, in pixels of the background; None pastes it in the middle.
         scale: by what the patch's width and height are multiplied.
-        sampling, seed, repeats, crop, on_step: as in `edit`.
+        sampling, seed, repeats, crop, on_step: as in `sdedit.edit`.
 
     Returns:
         An image of the background's mode and size.

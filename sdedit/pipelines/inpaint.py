@@ -27,7 +27,7 @@ def inpaint_crop(
     seed: int,
     repeats: int = 1,
     rise: float | None = None,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Image.Image:
     """Take the crop through Algorithm 3 and blend what came out into the source, inside the mask only.
 
@@ -35,7 +35,7 @@ def inpaint_crop(
         model: the score model.
         source: the image to change.
         overlay: what was laid over it, and where it may change.
-        t0: as in `sdedit.paint`, like seed, repeats and on_step.
+        t0, seed, repeats, on_step: as in `sdedit.paint`.
         sampling: how the reverse SDE is solved.
         rise: `feather` of `CropOptions`.
 

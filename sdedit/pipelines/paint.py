@@ -29,7 +29,7 @@ def paint(
     repeats: int = 1,
     size: int | tuple[int, int] | None = None,
     passes: int | None = None,
-    on_step: Callable[[Step], object] = lambda step: None,
+    on_step: Callable[[Step], object] | None = None,
 ) -> Guide:
     """Stroke-based synthesis (Meng et al. 2021, arXiv 2108.01073, Algorithms 1 and 2).
 

@@ -13,8 +13,16 @@ _COLOURS = 6
 def simulate_strokes(photo: Image.Image) -> Image.Image:
     """A photograph as somebody might paint it: a wide median filter, then six adaptive colours.
 
-    A photograph of any mode, with any colour profile and orientation, is taken as its file would be. The filter is 23
-    pixels wide on an image of 256 pixels (its shorter side) and scales with the size.
+    The filter is 23 pixels wide on an image of 256 pixels (its shorter side) and scales with the size.
+
+    Args:
+        photo: of any mode, taken as its file would be (profile, orientation, transparency on white).
+
+    Returns:
+        An RGB image of the same size.
+
+    Raises:
+        SdeditError: if grey of more than 16 bits or floating point is out of range.
     """
     photo = as_rgb(photo)
     half = round((min(photo.size) * _FILTER_PER_PIXEL - 1) / 2)

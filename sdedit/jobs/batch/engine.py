@@ -60,7 +60,7 @@ class Engine:
         windows: Iterable[Window],
         ledger: Ledger | None,
         console: Console,
-        on_step: Callable[[Step], object] = lambda step: None,
+        on_step: Callable[[Step], object] | None = None,
     ) -> Generator[PaintedFile, None, None]:
         """Make the images of windows, write them, and tell what became of each.
 
@@ -97,7 +97,7 @@ class Engine:
             writers.shutdown(wait=True)  # what is painted is written, even if the rest is given up
 
     def paint_batch(
-        self, batch: Batch, console: Console, on_step: Callable[[Step], object]
+        self, batch: Batch, console: Console, on_step: Callable[[Step], object] | None
     ) -> Iterator[tuple[Task, Guide, Image.Image | None, Recipe, float]]:
         """Take a batch through the network.
 
@@ -146,7 +146,7 @@ class Engine:
             start += together
 
     def _try(
-        self, guides: Tensor, masks: Tensor | None, seeds: list[int], on_step: Callable[[Step], object]
+        self, guides: Tensor, masks: Tensor | None, seeds: list[int], on_step: Callable[[Step], object] | None
     ) -> Tensor | None:
         """Painted guides (B, 3, H, W) on the CPU, or None if they do not fit into memory."""
         settings, model = self.settings, self.model
