@@ -67,7 +67,7 @@ def kid_network() -> Iterator[Member]:
 
 
 def pictures(name: str, path: Path, quality: int | None = None) -> Iterator[Member]:
-    """The picture files of a folder or tar archive; as WebP of a quality if one is given."""
+    """The image files of a folder or tar archive; as WebP of a quality if one is given."""
     for file, _, stream in photograph_files(path):
         content, suffix = stream.read(), Path(file).suffix.lower()
         if quality is not None:

@@ -38,7 +38,7 @@ class PublishedModel:
     hub: str = ""  # repository on the Hugging Face hub, if it is there
     sigma_max: float = 0.0  # of models of exploding variance
     betas: Betas | None = None  # of models of preserved variance
-    sampler: str = UNMEASURED  # the default of pictures painted with it, with that sampler's own steps and grid
+    sampler: str = UNMEASURED  # the default of images painted with it, with that sampler's own steps and grid
     sigma_min: float = _SIGMA_MIN
 
     @property

@@ -38,7 +38,7 @@ class Commands(click.Group):
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="sdedit", message="%(prog)s %(version)s")
 def commands() -> None:
-    """Turn rough colour strokes into realistic pictures."""
+    """Turn rough colour strokes into realistic images."""
 
 
 for _command in (

@@ -46,7 +46,7 @@ def bench(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Time evaluations of a model's network: seconds, pictures a minute at the default steps, memory, and the share
+    """Time evaluations of a model's network: seconds, images a minute at the default steps, memory, and the share
     of what 3 x 3 convolutions reach on this machine. Let nothing else run meanwhile.
     """
     if (config is not None and not train) or (diffusers and train):

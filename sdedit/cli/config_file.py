@@ -13,7 +13,7 @@ from sdedit.io.files import at_home, exists, open_input
 from sdedit.jobs.console import Console
 
 _NOT_PRESETS = {"config", "save-config", "help", "watch", "shard"}  # of one run, not of a style
-_NOT_SAVED = {"overwrite"}  # which was for the file itself, perhaps, and not for all pictures from now on
+_NOT_SAVED = {"overwrite"}  # which was for the file itself, perhaps, and not for all images from now on
 
 
 def read_config(context: click.Context, parameter: click.Parameter, file: Path | None) -> None:

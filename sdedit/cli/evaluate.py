@@ -50,11 +50,11 @@ _PLACE = File()
 def evaluate(quiet: bool, seed: int | None, **options: Any) -> None:
     """Paint the stroke paintings GUIDES at each t0, and compare them with photographs and with themselves.
 
-    GUIDES and PHOTOS are folders or tar archives of at least 10 pictures each, better hundreds; `sdedit strokes` makes
+    GUIDES and PHOTOS are folders or tar archives of at least 10 images each, better hundreds; `sdedit strokes` makes
     guides from photographs. KID says how far the paintings are from PHOTOS as a whole, with its standard error; "told
     apart" how many of a hundred a linear classifier puts on the right side, 50 where it cannot; L2 how far each is
     from its guide, on average. The table's first row, t0 = 0, is GUIDES as they are. Seeds count from
-    SEED, 0 unless told otherwise. Prints the names of the files written. Exit code 3: some pictures could not be read,
+    SEED, 0 unless told otherwise. Prints the names of the files written. Exit code 3: some images could not be read,
     and the table is without them.
     """
     sampling, model = take_sampling(options), take_model(options)

@@ -117,7 +117,7 @@ def calibrate(model: str, photos: Path, output: str | None, overwrite: bool) -> 
     """Measure how well MODEL denoises PHOTOS and keep it in the model's file, for --t0 auto.
 
     PHOTOS is a folder or tar archive of photographs that MODEL has not learnt from, at least 8, better 50; at most 100
-    of them are measured. `sdedit train` does this by itself. Exit code 3: some pictures could not be read.
+    of them are measured. `sdedit train` does this by itself. Exit code 3: some images could not be read.
     """
     from sdedit.jobs.model_checks import calibrate_checkpoint
 

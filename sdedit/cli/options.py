@@ -83,7 +83,7 @@ def model_options(command: Command) -> Command:
             "--compile",
             is_flag=True,
             help="Run the network by torch.compile instead of sdedit's own kernels: minutes at the start for each size "
-            "of picture, and slower on the machines measured so far. `sdedit bench` tells, with it and without.",
+            "of an image, and slower on the machines measured so far. `sdedit bench` tells, with it and without.",
         ),
         weights_options,
     )
@@ -99,7 +99,7 @@ def weights_options(command: Command) -> Command:
         click.option(
             "--sigma-max",
             type=Sigma(),
-            help="Highest noise level of the model's schedule, for pictures in [0, 1]. [default: the model's own]",
+            help="Highest noise level of the model's schedule, for images in [0, 1]. [default: the model's own]",
         ),
         click.option("--offline", is_flag=True, help="Use only models that have been downloaded before."),
     )

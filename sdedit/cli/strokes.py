@@ -15,7 +15,7 @@ from sdedit.cli.output import console_for, print_results
 @click.option(
     "-o",
     "--output",
-    help="Picture to write, or - for standard output (PNG); for a folder or archive of photographs, the folder to "
+    help="Image to write, or - for standard output (PNG); for a folder or archive of photographs, the folder to "
     "write in. Default: PHOTO-strokes.png, or the folder PHOTO-strokes.",
 )
 @click.option("--size", type=click.IntRange(8, 4096), help="Shrink to this shorter side, in pixels, first.")
@@ -25,9 +25,9 @@ from sdedit.cli.output import console_for, print_results
 def strokes(photo: str, output: str | None, size: int | None, overwrite: bool, quiet: bool, as_json: bool) -> None:
     """Paint PHOTO as somebody might with a few strokes: the paper's simulation.
 
-    A median filter, 23 pixels wide on a picture of 256 and scaled with the size, then six colours. PHOTO is a picture,
-    - for standard input, or a folder or tar archive of pictures, whose tree is kept; the same command again goes on
-    where it was interrupted. Prints the name of what was written. Exit code 3: some pictures could not be read.
+    A median filter, 23 pixels wide on an image of 256 and scaled with the size, then six colours. PHOTO is an image,
+    - for standard input, or a folder or tar archive of images, whose tree is kept; the same command again goes on
+    where it was interrupted. Prints the name of what was written. Exit code 3: some images could not be read.
     """
     if as_json and (output == "-" or (output is None and photo == "-")):
         raise click.UsageError("standard output takes one image; name a file with --output.")
@@ -39,6 +39,6 @@ def strokes(photo: str, output: str | None, size: int | None, overwrite: bool, q
         results = simulate_one(photo, output, size, overwrite)
     else:
         results = simulate_all(Path(photo), folder, size, overwrite, console_for(quiet))
-    last = print_results(results, as_json, "every picture written is whole, and the same command goes on from there")
+    last = print_results(results, as_json, "every image written is whole, and the same command goes on from there")
     if last is not None and last.output != "-" and not as_json:
         click.echo(folder or last.output)

@@ -11,7 +11,7 @@ def wait_without_spinning(environment: MutableMapping[str, str]) -> None:
     """Let OpenMP's threads sleep soon, unless the user has chosen how they wait.
 
     By default they turn in a loop for milliseconds until the others are done. Beside another busy process those wait
-    for a processor that the loop holds, and a picture takes 3 to 15 times as long; a thousand turns cost nothing where
+    for a processor that the loop holds, and an image takes 3 to 15 times as long; a thousand turns cost nothing where
     the machine is idle. Processes started from this one inherit it.
     """
     if not any(name in environment for name in _CHOICES):

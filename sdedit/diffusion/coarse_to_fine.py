@@ -23,7 +23,7 @@ from sdedit.diffusion.reverse_sde import Generators, Step
 from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.schedule import Schedule
 
-# A pass starts at this share of the way in ln sigma, from a noise level that no picture shows, of the pass before: for
+# A pass starts at this share of the way in ln sigma, from a noise level that no image shows, of the pass before: for
 # the schedules of exploding variance, which begin at that level, the same share of t0. Stated in sigma, which means the
 # same to every model, where t0 does not.
 REPAINT = 0.75

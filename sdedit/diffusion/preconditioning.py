@@ -87,13 +87,13 @@ Prediction = Literal["eps", "v", "x0"]
 
 @dataclass(frozen=True)
 class VPPreconditioning:
-    """The networks of preserved variance, which see y = sqrt(abar) picture + sqrt(1 - abar) eps, pictures in [-1, 1].
+    """The networks of preserved variance, which see y = sqrt(abar) image + sqrt(1 - abar) eps, images in [-1, 1].
 
     With x on [-1, 1], s = 2 sigma, and c_in = sqrt(abar) = 1 / sqrt(1 + s^2), F = network(c_in x; label_scale i), where
     i is the number of the level in the schedule, between two levels a fraction of them in ln sigma:
 
         eps  D = x - s F              Ho et al. 2020 (arXiv 2006.11239), equation 11
-        v    D = c_in^2 x - s c_in F  where F = sqrt(abar) eps - sqrt(1 - abar) picture; Salimans and Ho 2022
+        v    D = c_in^2 x - s c_in F  where F = sqrt(abar) eps - sqrt(1 - abar) image; Salimans and Ho 2022
                                       (arXiv 2202.00512), appendix D
         x0   D = F
 

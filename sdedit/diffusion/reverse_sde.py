@@ -48,7 +48,7 @@ def gaussian_noise(like: Tensor, generator: Generators) -> Tensor:
     if isinstance(generator, torch.Generator):
         return torch.randn(like.shape, generator=generator, device=generator.device).to(like.device)
     if len(generator) != len(like):
-        raise ValueError(f"{len(generator)} generators for {len(like)} pictures")
+        raise ValueError(f"{len(generator)} generators for {len(like)} images")
     return torch.stack([torch.randn(like.shape[1:], generator=g, device=g.device) for g in generator]).to(like.device)
 
 

@@ -45,7 +45,7 @@ def kid(features: Tensor, reference: Tensor) -> Kid:
     Raises:
         SdeditError: if either has fewer than KID_NEEDS images, or torchmetrics is not installed.
     """
-    check_enough(len(features), "pictures to judge")
+    check_enough(len(features), "images to judge")
     check_enough(len(reference), "photographs")
     try:
         from torchmetrics.image.kid import KernelInceptionDistance

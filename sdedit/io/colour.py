@@ -31,7 +31,7 @@ def upright(image: Image.Image) -> Image.Image:
         return image
 
 
-def to_srgb(image: Image.Image, name: str = "the picture", background: str = "white") -> Image.Image:
+def to_srgb(image: Image.Image, name: str = "the image", background: str = "white") -> Image.Image:
     """An image of any mode as 8-bit sRGB.
 
     Args:

@@ -19,7 +19,7 @@ def contact_sheet(rows: Sequence[Sequence[tuple[Image.Image, str]]]) -> Image.Im
     """
     tiles = [tile for row in rows for tile in row]
     if not tiles:
-        raise ValueError("a sheet needs pictures")
+        raise ValueError("a sheet needs images")
     width, height = tiles[0][0].size
     zoom = max(1.0, _LEAST / width)
     width, height = round(width * zoom), round(height * zoom)

@@ -94,7 +94,7 @@ def at_home(path: str, file: str) -> str:
         raise SdeditError(f"{file} has {path}, but nothing says where home is; write the whole path") from error
 
 
-def read_stdin(what: str = "a picture") -> bytes:
+def read_stdin(what: str = "an image") -> bytes:
     """All of standard input; on a terminal it is said what is waited for.
 
     Raises:

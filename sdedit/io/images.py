@@ -41,7 +41,7 @@ def open_image(file: BinaryIO, name: str, background: str = "white") -> Image.Im
     return decode(file, name, lambda image: as_rgb(image, name, background))
 
 
-def as_rgb(image: Image.Image, name: str = "the picture", background: str = "white") -> Image.Image:
+def as_rgb(image: Image.Image, name: str = "the image", background: str = "white") -> Image.Image:
     """An image as a user has it, of any mode, with any profile and orientation, as 8-bit sRGB, the right way up.
 
     Raises:
@@ -61,14 +61,14 @@ def decode(file: BinaryIO, name: str, convert: Callable[[Image.Image], Converted
     except Image.DecompressionBombError as error:
         raise _too_large(name) from error
     except UnidentifiedImageError as error:
-        raise SdeditError(f"{name} is not a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF picture") from error
+        raise SdeditError(f"{name} is not a PNG, JPEG, WebP, TIFF, BMP, GIF or AVIF image") from error
     except MemoryError as error:
         raise SdeditError(f"{name} does not fit into memory; shrink it first") from error
     except SdeditError:
         raise
     except Exception as error:  # Pillow's decoders raise almost anything on damaged files
         text = reason(error) if isinstance(error, OSError) else str(error)
-        raise SdeditError(f"{name} is damaged or not a whole picture: {text}") from error
+        raise SdeditError(f"{name} is damaged or not a whole image: {text}") from error
 
 
 def claimed_pixels(data: bytes) -> int:

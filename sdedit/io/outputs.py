@@ -65,7 +65,7 @@ def plan_outputs(
         if is_folder(file):
             raise SdeditError(f"cannot write {file}: it is a folder")
         if exists(file) and any(file.samefile(source) for source in sources):
-            words = "the guide itself" if len(inputs) == 1 else "one of the pictures to read"
+            words = "the guide itself" if len(inputs) == 1 else "one of the images to read"
             raise SdeditError(f"{file} is {words}; name another output")
         if exists(file) and not overwrite and not skip_existing:
             leave = "" if skip_existing is None else " --skip-existing to leave it,"

@@ -24,7 +24,7 @@ from sdedit.io.tensors import to_float
 from sdedit.io.walk import is_left_out, is_wanted, kept_path, told_left_out, told_unreadable, walk_images
 
 Item = TypeVar("Item")
-Picture = np.ndarray  # (H, W, 3) uint8; (H, W, 6) for two that belong together
+Pixels = np.ndarray  # (H, W, 3) uint8; (H, W, 6) for two that belong together
 
 
 class PhotographFile(NamedTuple):
@@ -52,7 +52,7 @@ class Omitted:
         self.told += other.told
 
 
-def load_photographs(path: Path, shortest: int | None = None) -> tuple[list[Picture], Omitted]:
+def load_photographs(path: Path, shortest: int | None = None) -> tuple[list[Pixels], Omitted]:
     """All images in a folder (and its subfolders) or tar archive, in the order of their names.
 
     Args:
@@ -70,7 +70,7 @@ def load_photographs(path: Path, shortest: int | None = None) -> tuple[list[Pict
     return [image for _, image in named], omitted
 
 
-def load_pairs(photographs: Path, paintings: Path) -> tuple[list[Picture], Omitted]:
+def load_pairs(photographs: Path, paintings: Path) -> tuple[list[Pixels], Omitted]:
     """Photographs with what was painted after them, which has the same path but for its ending.
 
     A painting may be smaller, as one is that was painted after strokes of a shrunk photograph: the photograph is then
@@ -101,11 +101,11 @@ def load_pairs(photographs: Path, paintings: Path) -> tuple[list[Picture], Omitt
         else:
             pairs.append(np.concatenate([photograph, painting], axis=2))
     if not pairs:
-        raise SdeditError(f"no picture in {paintings} has the name and shape of a photograph in {photographs}")
+        raise SdeditError(f"no image in {paintings} has the name and shape of a photograph in {photographs}")
     return pairs, omitted
 
 
-def resized(image: Picture, shortest: int) -> Picture:
+def resized(image: Pixels, shortest: int) -> Pixels:
     """An image, or two in one, with this many pixels on its shorter side; itself if it has them."""
     height, width = image.shape[:2]
     scale = shortest / min(height, width)
@@ -120,23 +120,23 @@ def _stem(relative: str) -> str:
     return posixpath.splitext(relative)[0]
 
 
-def _load_named(path: Path, shortest: int | None) -> tuple[list[tuple[str, Picture]], Omitted]:
+def _load_named(path: Path, shortest: int | None) -> tuple[list[tuple[str, Pixels]], Omitted]:
     """Images by their paths within a folder or archive."""
     omitted = Omitted()
 
-    def read(file: PhotographFile) -> Picture | SdeditError:
+    def read(file: PhotographFile) -> Pixels | SdeditError:
         try:
             image = open_image(file.content, file.name)
             if shortest is not None:
                 working_size(image.size, shortest)
-            picture = np.asarray(image)
-            return picture if shortest is None else resized(picture, shortest)
+            image = np.asarray(image)
+            return image if shortest is None else resized(image, shortest)
         except SdeditError as error:
             return error
         except ValueError as error:
             return SdeditError(f"{file.name}: {error}")
 
-    named: list[tuple[str, Picture]] = []
+    named: list[tuple[str, Pixels]] = []
     with ThreadPoolExecutor() as threads:  # files are decoded without Python's lock
         files = photograph_files(path, omitted)
         for relative, result in threads.map(lambda file: (file.relative, read(file)), files):
@@ -146,7 +146,7 @@ def _load_named(path: Path, shortest: int | None) -> tuple[list[tuple[str, Pictu
                 named.append((relative, result))
     if not named:
         why = f": {omitted.failed[0]}" if omitted.failed else ""
-        raise SdeditError(f"there is no readable picture in {path}{why}")
+        raise SdeditError(f"there is no readable image in {path}{why}")
     return named, omitted
 
 
@@ -227,7 +227,7 @@ def is_zip(path: Path) -> bool:
         return False
 
 
-def centre_squares(images: list[Picture], side: int) -> Tensor:
+def centre_squares(images: list[Pixels], side: int) -> Tensor:
     """The largest centred square of each image, shrunk to (N, 3, side, side) float32 in [0, 1]."""
     squares = []
     for image in images:

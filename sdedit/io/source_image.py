@@ -39,13 +39,13 @@ class SourceImage:
     image: Image.Image
     profile: bytes | None = None
     exif: bytes | None = None
-    name: str = "the picture"
+    name: str = "the image"
     beside: Beside = field(default_factory=Beside)
     notes: tuple[str, ...] = ()
     deep: np.ndarray | None = None
 
     @classmethod
-    def from_image(cls, image: Image.Image, name: str = "the picture") -> SourceImage:
+    def from_image(cls, image: Image.Image, name: str = "the image") -> SourceImage:
         """An image of any mode and orientation as a source."""
         given, image = image, upright(image)
         tags = image.getexif()

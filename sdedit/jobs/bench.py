@@ -100,7 +100,7 @@ def benchmark(
         for name, times in seconds.items()
     ]
     rows[0] |= {
-        "pictures/min": digits(60 * batch / (own * model.default_sampling.steps)),
+        "images/min": digits(60 * batch / (own * model.default_sampling.steps)),
         "GFLOP": digits(work / 1e9),
         "share of peak": digits(work / own / statistics.median(peaks)),
         "memory MB": "" if memory is None else round(memory / 1e6),

@@ -44,8 +44,8 @@ def run_evaluate_job(job: EvaluateJob, console: Console) -> Iterator[Path]:
         The files written, as they are.
 
     Raises:
-        SdeditError: if anything given cannot be used, or there are too few pictures.
-        SomeFailedError: at the end, if some pictures could not be read.
+        SdeditError: if anything given cannot be used, or there are too few images.
+        SomeFailedError: at the end, if some images could not be read.
     """
     from sdedit.evaluation.plot import check_plotting
 
@@ -71,10 +71,10 @@ def run_evaluate_job(job: EvaluateJob, console: Console) -> Iterator[Path]:
         raise SdeditError(str(error)) from error
     squares, omitted = [], Omitted()
     for place, words, limit in ((job.guides, "guides", job.limit), (job.photos, "photographs", None)):
-        pictures, bad = load_squares(place, model.native_size, limit)
+        images, bad = load_squares(place, model.native_size, limit)
         omitted.add(bad)
-        check_enough(len(pictures), f"{words} ({place})")
-        squares.append(pictures)
+        check_enough(len(images), f"{words} ({place})")
+        squares.append(images)
     guides, photographs = squares
     extractor = load_extractor(job.features, model.device)
     console.log(

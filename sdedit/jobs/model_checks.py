@@ -28,7 +28,7 @@ class Check:
 
     sigma: float
     from_input: float  # to the noised image; about sigma where the denoiser removes the noise
-    from_picture: float  # to the clean image
+    from_image: float  # to the clean image
 
 
 def verify_model(model: ScoreModel) -> list[Check]:
@@ -58,12 +58,12 @@ def verify_model(model: ScoreModel) -> list[Check]:
         with torch.inference_mode():
             denoised = model.denoise(noised, torch.full((1,), sigma, device=model.device))
         if not torch.isfinite(denoised).all():
-            raise SdeditError(f"{model.name} does not work: its denoiser gives no finite picture at sigma {sigma:g}")
+            raise SdeditError(f"{model.name} does not work: its denoiser gives no finite image at sigma {sigma:g}")
         change, error = ((denoised - other).square().mean().sqrt().item() for other in (noised, image))
         checks.append(Check(sigma, change, error))
     if checks[0].from_input > _MOST_CHANGE * low:
         raise SdeditError(
-            f"{model.name} does not work: at its lowest noise, sigma {low:g}, its denoiser changes a picture by "
+            f"{model.name} does not work: at its lowest noise, sigma {low:g}, its denoiser changes an image by "
             f"{checks[0].from_input:.3g}, where about {low:g} is right"
         )
     return checks

@@ -17,7 +17,7 @@ def tell_omitted(omitted: Omitted, console: Console) -> None:
     for sentence in omitted.told:
         console.log(sentence)
     if omitted.failed:
-        console.warn(f"{counted(len(omitted.failed), 'picture')} left out, which cannot be used:")
+        console.warn(f"{counted(len(omitted.failed), 'image')} left out, which cannot be used:")
     for line in listed(omitted.failed, len(omitted.failed)):
         console.warn(f"  {line}")
 
@@ -34,4 +34,4 @@ def raise_for_omitted(omitted: Omitted, taken: int, made: str) -> None:
         SomeFailedError: if so.
     """
     if failed := len(omitted.failed):
-        raise SomeFailedError(f"{made} is without {failed} of {failed + taken} pictures; they are listed above")
+        raise SomeFailedError(f"{made} is without {failed} of {failed + taken} images; they are listed above")

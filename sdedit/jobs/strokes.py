@@ -29,11 +29,11 @@ from sdedit.jobs.tasks import PaintedFile, Tally
 from sdedit.pipelines.strokes import simulate_strokes
 
 _TOLD = "sdedit-strokes"  # the key of a text in the PNG
-Opened = Callable[[], tuple[BinaryIO, str]]  # a picture's content and its name
+Opened = Callable[[], tuple[BinaryIO, str]]  # an image's content and its name
 
 
 def strokes_folder(photo: str, output: str | None) -> Path | None:
-    """The folder that strokes of many photographs are written in; None if `photo` is one picture.
+    """The folder that strokes of many photographs are written in; None if `photo` is one image.
 
     Raises:
         SdeditError: if it cannot be told what `photo` is.
@@ -47,7 +47,7 @@ def strokes_folder(photo: str, output: str | None) -> Path | None:
 def simulate_one(
     photo: str, output: str | None, size: int | None, overwrite: bool
 ) -> Generator[PaintedFile, None, None]:
-    """Simulate strokes from a picture.
+    """Simulate strokes from an image.
 
     Args:
         photo: its file; "-" is standard input.
@@ -69,7 +69,7 @@ def simulate_one(
 def simulate_all(
     photos: Path, folder: Path, size: int | None, overwrite: bool, console: Console
 ) -> Generator[PaintedFile, None, None]:
-    """Simulate strokes from each picture in a folder or tar archive, by the same names and in the same tree.
+    """Simulate strokes from each image in a folder or tar archive, by the same names and in the same tree.
 
     What is done is left, and made again where the photograph has changed; what is there and was made with another size,
     or by something else, is kept. A photograph that cannot be read gives a result with an error, and the others go on.
@@ -82,8 +82,8 @@ def simulate_all(
         console: says what is done and what failed.
 
     Raises:
-        SdeditError: if there are no pictures, or the folder cannot be written.
-        SomeFailedError: at the end, if some photographs could not be read, or other pictures are kept.
+        SdeditError: if there are no images, or the folder cannot be written.
+        SomeFailedError: at the end, if some photographs could not be read, or other images are kept.
     """
     omitted = Omitted()
     entries = _in_folder(photos, folder, omitted) if is_folder(photos) else _in_archive(photos, omitted)
@@ -100,7 +100,7 @@ def simulate_all(
         tally.add(result)
         yield result
     if not sum(tally.counts.values()):
-        raise SdeditError(f"there are no pictures in {photos}")
+        raise SdeditError(f"there are no images in {photos}")
     console.log(tally.summary())
     for line in tally.failures():
         console.warn(f"  {line}")

@@ -94,7 +94,7 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
     from sdedit.io.contact_sheet import contact_sheet
 
     tiles = [
-        [(fitted, f"guide\nseed {seed}"), *((picture, _label(row)) for row, picture in painted if row.seed == seed)]
+        [(fitted, f"guide\nseed {seed}"), *((image, _label(row)) for row, image in painted if row.seed == seed)]
         for seed in seeds
     ]
     sheet = contact_sheet(tiles)

@@ -72,7 +72,7 @@ def listed(sentences: Sequence[str], count: int) -> list[str]:
 
 
 class Tally:
-    """Counts what became of the pictures of a job, and tells it at the end."""
+    """Counts what became of the images of a job, and tells it at the end."""
 
     def __init__(self, verb: str = "painted") -> None:
         self._verb = verb

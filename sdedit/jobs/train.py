@@ -16,7 +16,7 @@ from tqdm import tqdm
 from sdedit.checkpoints.load import load_model
 from sdedit.diffusion.device import find_device, tune_allocator
 from sdedit.errors import InterruptedWorkError, SdeditError
-from sdedit.io.photographs import Omitted, Picture, load_pairs, load_photographs
+from sdedit.io.photographs import Omitted, Pixels, load_pairs, load_photographs
 from sdedit.jobs.batch.ranks import find_rank
 from sdedit.jobs.console import SILENT, Console, counted
 from sdedit.jobs.omitted import tell_omitted
@@ -114,15 +114,15 @@ def run_training(
         raise InterruptedWorkError(
             f"{name} ended the training; its state is saved, go on with --resume", 128 + received
         )
-    without = f", learnt without {counted(len(omitted.failed), 'picture')}" if omitted.failed else ""
+    without = f", learnt without {counted(len(omitted.failed), 'image')}" if omitted.failed else ""
     console.log(f"the model is {folder / 'model.safetensors'}{without}")
 
 
 def _photographs(
     data: Sequence[tuple[str, Path]], painted: Path | None, validation: Path | None
-) -> tuple[dict[str, list[Picture]], list[Picture], Omitted]:
+) -> tuple[dict[str, list[Pixels]], list[Pixels], Omitted]:
     """Photographs to learn from, by the name of their set, those to measure on, and what was not taken."""
-    sets: dict[str, list[Picture]] = {}
+    sets: dict[str, list[Pixels]] = {}
     held_out, omitted = load_photographs(validation) if validation is not None else ([], Omitted())
     for number, (name, path) in enumerate(data):
         photographs, more = load_photographs(path) if painted is None else load_pairs(path, painted)
@@ -131,6 +131,6 @@ def _photographs(
             held_out = [image[..., :3] for image in photographs[::_HELD_OUT_EVERY]]
             del photographs[::_HELD_OUT_EVERY]
             if not photographs:
-                raise SdeditError(f"there is only one picture in {path}; training needs more")
+                raise SdeditError(f"there is only one image in {path}; training needs more")
         sets[name] = sets.get(name, []) + photographs
     return sets, held_out, omitted

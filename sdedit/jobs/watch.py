@@ -26,7 +26,7 @@ from sdedit.jobs.targets import is_one_guide, output_files, output_folder
 from sdedit.jobs.tasks import PaintedFile, Task
 
 _QUIET = 0.25  # seconds a file has to stay as it is before it is read
-_PATIENCE = 3.0  # seconds a file that is no whole picture is waited for
+_PATIENCE = 3.0  # seconds a file that is no whole image is waited for
 _POLL = 200  # milliseconds
 
 
@@ -58,7 +58,7 @@ def watch_guide(guide: str, output: str | None, options: PaintOptions, console: 
     Never ends by itself. Arguments are those of `sdedit.jobs.paint.paint_guide`.
 
     Raises:
-        SdeditError: if anything given cannot be used; a guide that is no whole picture is only told of.
+        SdeditError: if anything given cannot be used; a guide that is no whole image is only told of.
     """
     options.check()
     if isinstance(options.t0, tuple):
@@ -159,7 +159,7 @@ class _Repainter:
 
 
 def _wait_until_saved(task: Task, read: Callable[[Task], Guide]) -> Guide:
-    """A guide whose file has stopped changing and is a whole picture.
+    """A guide whose file has stopped changing and is a whole image.
 
     Raises:
         SdeditError: if it still is none a while after its last change.

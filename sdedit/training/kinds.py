@@ -9,7 +9,7 @@ from itertools import repeat
 import torch
 
 from sdedit.errors import SdeditError
-from sdedit.io.photographs import Picture, resized
+from sdedit.io.photographs import Pixels, resized
 from sdedit.training.batches import BatchKind
 from sdedit.training.config import BatchConfig
 from sdedit.training.image_store import ImageStore
@@ -18,7 +18,7 @@ from sdedit.training.processes import Processes
 
 def make_kinds(
     configs: Sequence[BatchConfig],
-    data: Mapping[str, Sequence[Picture]],
+    data: Mapping[str, Sequence[Pixels]],
     device: torch.device | str,
     processes: Processes,
 ) -> list[BatchKind]:

@@ -11,14 +11,14 @@ Two kinds of guiding models:
     an earlier state of the strong model (autoguidance, Karras et al. 2024, arXiv 2406.02507): both blur what they are
     unsure of, and the weak one errs further in the strong one's direction;
 
-    the strong model trained on with pictures that the start model has painted (Alemohammad et al. 2024, arXiv
-    2408.16333): where the two differ, painted pictures can be told from photographs.
+    the strong model trained on with images that the start model has painted (Alemohammad et al. 2024, arXiv
+    2408.16333): where the two differ, painted images can be told from photographs.
 
-In brightness only: in colour autoguidance drives pictures away from their guides. The answers stand for expected
-pictures: unlike photographs, which scatter about them, they let the network learn in an hour. As no photograph is
-compared with, any pictures will do to add noise to; strokes are what painting begins with.
+In brightness only: in colour autoguidance drives images away from their guides. The answers stand for expected
+images: unlike photographs, which scatter about them, they let the network learn in an hour. As no photograph is
+compared with, any images will do to add noise to; strokes are what painting begins with.
 
-`Contrast`: away from what a model paints itself, towards the photographs: a network's own pictures as bad examples.
+`Contrast`: away from what a model paints itself, towards the photographs: a network's own images as bad examples.
 Beside each photograph lies what the start model made of its strokes. Both get the same noise, and the network learns to
 answer
 
@@ -26,7 +26,7 @@ answer
     D_start - w (y - D_start)   for a painting y.
 
 Where paintings cannot be told from photographs the two cancel, and it stays as it is. Where x can be either, it moves
-by w / 2 times the difference of the two pictures expected (Zheng et al. 2025, arXiv 2509.16117, for rewards; Zheng et
+by w / 2 times the difference of the two images expected (Zheng et al. 2025, arXiv 2509.16117, for rewards; Zheng et
 al. 2025, arXiv 2503.01103, for photographs against own samples). Unlike guidance it needs no weaker model.
 """
 

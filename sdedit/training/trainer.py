@@ -19,7 +19,7 @@ from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.files import exists, reason
-from sdedit.io.photographs import Picture, centre_squares, spread
+from sdedit.io.photographs import Pixels, centre_squares, spread
 from sdedit.io.writing import remove_abandoned_parts
 from sdedit.training.batches import kind_of_batch
 from sdedit.training.config import TrainConfig
@@ -63,8 +63,8 @@ class Trainer:
     def __init__(
         self,
         config: TrainConfig,
-        data: Mapping[str, Sequence[Picture]],
-        validation: Sequence[Picture],
+        data: Mapping[str, Sequence[Pixels]],
+        validation: Sequence[Pixels],
         folder: Path,
         device: torch.device,
         resume: bool = False,
@@ -215,8 +215,8 @@ class Trainer:
         used, seconds = self.budget_used, self.progress.seconds
         left = seconds * (1 - used) / used / 60 if used else 0.0
         return (
-            f"{100 * used:5.1f} %  {self.progress.pictures} pictures  loss {loss:.4f}  "
-            f"{speed:.0f} pictures/s  {left:.0f} min left"
+            f"{100 * used:5.1f} %  {self.progress.pictures} images  loss {loss:.4f}  "
+            f"{speed:.0f} images/s  {left:.0f} min left"
         )
 
 

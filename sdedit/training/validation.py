@@ -13,17 +13,17 @@ from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.tensors import to_image, to_tensor
 from sdedit.pipelines.strokes import simulate_strokes
 
-VALIDATION_SIGMAS = (0.025, 0.1, 0.3, 0.75, 2.0, 8.0)  # in units of pictures in [0, 1]
+VALIDATION_SIGMAS = (0.025, 0.1, 0.3, 0.75, 2.0, 8.0)  # in units of images in [0, 1]
 _BATCH = 16
 
 
 @torch.inference_mode()
-def validation_errors(model: ScoreModel, pictures: Tensor) -> dict[float, float]:
+def validation_errors(model: ScoreModel, images: Tensor) -> dict[float, float]:
     """EDM-weighted denoising error at fixed noise levels, with the same noise at every call.
 
     Args:
         model: a model with EDM preconditioning.
-        pictures: (N, 3, H, W) float32 in [0, 1].
+        images: (N, 3, H, W) float32 in [0, 1].
 
     Returns:
         Mean error for each sigma; 1 is that of a network that always answers 0.
@@ -33,22 +33,22 @@ def validation_errors(model: ScoreModel, pictures: Tensor) -> dict[float, float]
     errors = {}
     for level in VALIDATION_SIGMAS:
         total = 0.0
-        for batch in pictures.split(_BATCH):
+        for batch in images.split(_BATCH):
             y = batch.to(model.device)
             sigma = torch.full((len(y),), level, device=model.device)
             noise = torch.randn(batch.shape, generator=generator).to(model.device)
             squared = (model.denoise(y + level * noise, sigma) - y).square().mean(dim=(1, 2, 3))
             total += float((model.preconditioning.loss_weight(sigma) * squared).sum())
-        errors[level] = total / len(pictures)
+        errors[level] = total / len(images)
     return errors
 
 
-def preview_sheet(model: ScoreModel, pictures: Tensor, t0: float, steps: int) -> Image.Image:
+def preview_sheet(model: ScoreModel, images: Tensor, t0: float, steps: int) -> Image.Image:
     """Rows of photograph | simulated strokes | painted, from the exact-posterior sampler at fixed seeds."""
-    strokes = [simulate_strokes(to_image(picture)) for picture in pictures]
+    strokes = [simulate_strokes(to_image(image)) for image in images]
     guides = torch.stack([to_tensor(stroke) for stroke in strokes])
     generators = [torch.Generator().manual_seed(seed) for seed in range(len(guides))]
     sigmas = model.schedule.sigmas(t0, steps)
     painted = synthesise(model, guides, sigmas, generators, sampler="ancestral").to("cpu")
-    columns = torch.stack([pictures, guides, painted], dim=1)
+    columns = torch.stack([images, guides, painted], dim=1)
     return to_image(make_grid(columns.flatten(0, 1), nrow=3))

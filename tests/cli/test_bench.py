@@ -36,7 +36,7 @@ def test_own_network(installed: Command, tiny_checkpoint: Path) -> None:
     assert row["times as long"] == 1
     assert row["s/evaluation"] > 0
     assert 0 < row["share of peak"] < 1.5
-    assert row["pictures/min"] == pytest.approx(3 * 60 / (DEFAULT.steps * row["s/evaluation"]), rel=0.02)
+    assert row["images/min"] == pytest.approx(3 * 60 / (DEFAULT.steps * row["s/evaluation"]), rel=0.02)
     assert 0 < row["GFLOP"] < 1
     assert row["memory MB"] > 50
 
@@ -102,12 +102,12 @@ def test_training_beside_a_plain_loop(sdedit: Command, tmp_path: Path, options: 
     assert (own["contestant"], own["size"], own["batch"]) == ("sdedit", 16, 3)
     assert plain["contestant"] == "diffusers, plain loop"
     for row in (own, plain):
-        assert row["pictures/s"] == pytest.approx(3 / row["s/batch"], rel=0.02)
-        assert row["TFLOP/s"] == pytest.approx(row["GFLOP/picture"] * 3 / row["s/batch"] / 1000, rel=0.02)
+        assert row["images/s"] == pytest.approx(3 / row["s/batch"], rel=0.02)
+        assert row["TFLOP/s"] == pytest.approx(row["GFLOP/image"] * 3 / row["s/batch"] / 1000, rel=0.02)
         assert 0 < row["share of peak"] < 1.5
         assert row["memory MB"] > 50
     if options:  # then it is the same network
-        assert plain["GFLOP/picture"] == pytest.approx(own["GFLOP/picture"], rel=0.05)
+        assert plain["GFLOP/image"] == pytest.approx(own["GFLOP/image"], rel=0.05)
 
 
 def test_training_of_a_model_is_timed_without_diffusers(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:

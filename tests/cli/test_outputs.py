@@ -102,7 +102,7 @@ def test_terminals(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixtur
     with monkeypatch.context() as patch:
         patch.setattr("sys.stdin", Terminal(io.BytesIO(b"data")))
         assert read_stdin() == b"data"
-        assert "waiting for a picture on standard input" in capsys.readouterr().err
+        assert "waiting for an image on standard input" in capsys.readouterr().err
         assert read_stdin("a list") == b""
         assert "waiting for a list" in capsys.readouterr().err
     with monkeypatch.context() as patch:

@@ -208,10 +208,10 @@ def test_background_shows_through(sdedit: Command, quick: list[str], tmp_path: P
     ("arguments", "words"),
     [
         (["missing.png"], ["missing.png", "no file"]),
-        (["empty-folder", "-o", "out"], ["empty-folder", "no pictures"]),
+        (["empty-folder", "-o", "out"], ["empty-folder", "no images"]),
         (["folder"], ["folder", "--output"]),
         (["text.png"], ["text.png", "is not a PNG"]),
-        (["truncated.jpg"], ["truncated.jpg", "not a whole picture"]),
+        (["truncated.jpg"], ["truncated.jpg", "not a whole image"]),
         (["empty.png"], ["empty.png", "is not a PNG"]),
         (["huge.png"], ["huge.png", "million pixels"]),
         (["strokes.png", "--t0", "0"], ["t0"]),

@@ -72,7 +72,7 @@ def test_told_apart_is_chance_for_the_same_and_all_for_others() -> None:
 def test_too_few_pictures() -> None:
     with pytest.raises(SdeditError, match=r"at least 10 photographs.* there are 9"):
         kid(torch.rand(20, 3), torch.rand(9, 3))
-    with pytest.raises(SdeditError, match="at least 10 pictures to judge"):
+    with pytest.raises(SdeditError, match="at least 10 images to judge"):
         kid(torch.rand(2, 3), torch.rand(20, 3))
 
 

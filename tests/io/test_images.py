@@ -171,10 +171,10 @@ def flipped() -> bytes:
         (lambda: b"", "is not a PNG"),
         (lambda: b"strokes, but in words", "is not a PNG"),
         (lambda: b"<svg xmlns='http://www.w3.org/2000/svg'/>", "is not a PNG"),
-        (lambda: png_bytes()[:-40], "not a whole picture"),
-        (lambda: png_bytes()[:60], "not a whole picture"),
-        (lambda: jpeg_bytes()[:5000], "not a whole picture"),
-        (flipped, "not a whole picture"),
+        (lambda: png_bytes()[:-40], "not a whole image"),
+        (lambda: png_bytes()[:60], "not a whole image"),
+        (lambda: jpeg_bytes()[:5000], "not a whole image"),
+        (flipped, "not a whole image"),
     ],
 )
 def test_damaged_files(make: Callable[[], bytes], words: str) -> None:

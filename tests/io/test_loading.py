@@ -178,7 +178,7 @@ def test_damaged_pixels_are_called_so() -> None:
     data = MENDED["text with a wrong checksum"]
     pixels = data.index(b"IDAT") + 12
     for spoilt in (data[:-60], data[:pixels] + bytes(8) + data[pixels + 8 :]):
-        with pytest.raises(SdeditError, match="it is damaged or not a whole picture"):
+        with pytest.raises(SdeditError, match="it is damaged or not a whole image"):
             open_image(io.BytesIO(spoilt), "it")
 
 

@@ -41,7 +41,7 @@ class Assumptions:
         prediction: what the network was trained to tell.
         heads: the number of attention heads at every level.
         head_channels: or the channels of each head.
-        size: height and width of the training pictures, in pixels.
+        size: height and width of the training images, in pixels.
     """
 
     schedule: Betas | None = None

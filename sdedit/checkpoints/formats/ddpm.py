@@ -106,7 +106,7 @@ def infer_config(path: Path, tensors: Mapping[str, Tensor]) -> NetworkConfig:
     levels = range(count_numbers(tensors, r"down\.(\d{1,3})\."))
     try:
         if tensors["conv_in.weight"].shape[1] != 3 or tensors["conv_out.weight"].shape[0] != 3:
-            raise SdeditError(f"{path} holds a network of other than pictures; sdedit takes 3 channels in and out")
+            raise SdeditError(f"{path} holds a network of other than images; sdedit takes 3 channels in and out")
         return NetworkConfig(
             stem_channels=tensors["conv_in.weight"].shape[0],
             channels=tuple(tensors[f"down.{level}.block.0.conv1.weight"].shape[0] for level in levels),

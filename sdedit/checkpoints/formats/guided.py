@@ -61,7 +61,7 @@ def read_guided(path: Path, content: Any, assumptions: Assumptions = NOTHING) ->
     """Read what a file of one of the two kinds holds.
 
     Raises:
-        SdeditError: if it is no unconditional network of pictures that sdedit knows.
+        SdeditError: if it is no unconditional network of images that sdedit knows.
     """
     tensors = only_tensors(path, content)
     check_claims(path, tensors, path.stat().st_size)
@@ -202,17 +202,17 @@ def _refuse_conditional(path: Path, tensors: Mapping[str, Tensor]) -> None:
     if any(".encoder_kv." in name or ".transformer_blocks." in name for name in tensors):
         raise SdeditError(
             f"{path} is conditioned on text or other input, which sdedit does not give; use an "
-            "unconditional model of pictures"
+            "unconditional model of images"
         )
     channels = tensors[MARK].shape[1] if tensors[MARK].dim() == 4 else 0
     if channels == 6:
-        raise SdeditError(f"{path} is an upsampler, conditioned on a small picture; use an unconditional model")
+        raise SdeditError(f"{path} is an upsampler, conditioned on a small image; use an unconditional model")
     if channels != 3:
         raise SdeditError(
             f"{path} takes {channels} channels, as latent and inpainting models do; sdedit paints with models of "
-            "pictures alone"
+            "images alone"
         )
     last = tensors.get("out.2.weight")
     rows = 0 if last is None or last.dim() == 0 else len(last)
     if rows not in (3, 6):
-        raise SdeditError(f"{path} puts out {rows} channels, not a picture: perhaps a classifier, or part of a model")
+        raise SdeditError(f"{path} puts out {rows} channels, not an image: perhaps a classifier, or part of a model")

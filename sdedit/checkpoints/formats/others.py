@@ -7,7 +7,7 @@ from typing import Any
 
 from sdedit.errors import SdeditError
 
-_USE = "sdedit paints with unconditional models of pictures"
+_USE = "sdedit paints with unconditional models of images"
 
 
 def refuse_other(path: Path, content: Any) -> None:

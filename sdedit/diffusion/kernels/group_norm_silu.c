@@ -57,7 +57,7 @@ static inline float silu_slope(float u) {
     return s * (1.0f + u * (1.0f - s));
 }
 
-// A part of the pixels of every picture: as many parts as threads are asked for, however many there come to be.
+// A part of the pixels of every image: as many parts as threads are asked for, however many there come to be.
 typedef struct {
     long first, last;
 } Share;
@@ -67,7 +67,7 @@ static inline Share share_of(long part, long parts, long pixels) {
     return (Share){first, first + size < pixels ? first + size : pixels};
 }
 
-// Two sums over a group of picture n, of what each thread has summed for each channel: (batch, threads, 2, channels).
+// Two sums over a group of image n, of what each thread has summed for each channel: (batch, threads, 2, channels).
 static inline void group_sums(const double *partial_sums, long n, long threads, long channels, long first, long width,
                               const float *factor, double *a, double *b) {
     *a = *b = 0;

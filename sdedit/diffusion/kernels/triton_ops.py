@@ -15,7 +15,7 @@ from torch import Tensor
 _TYPES = (torch.float32, torch.bfloat16, torch.float16)
 # As measured on an H100.
 _SMALL = 8192  # values of a group of channels, up to which one program takes all of them
-_MOST_PARTS, _LEAST_PARTS = 256, 64  # of a picture's pixels otherwise; fewer in a batch
+_MOST_PARTS, _LEAST_PARTS = 256, 64  # of an image's pixels otherwise; fewer in a batch
 _TILE = 4096  # values that a program looks at together
 _BLOCK, _WARPS = 1024, 8
 

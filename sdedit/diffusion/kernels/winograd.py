@@ -1,7 +1,7 @@
 """Winograd F(4x4, 3x3) in float32 on a CPU: 3 x 3 convolutions in a quarter of the multiplications, by `winograd.c`.
 
 Lavin and Gray 2016 (arXiv 1509.09308), section 4.3, at other points. Its rounding errors are two to three times those
-of the plain sum, far below what a picture shows. Maps in bfloat16 are left to oneDNN, which is faster with them where a
+of the plain sum, far below what an image shows. Maps in bfloat16 are left to oneDNN, which is faster with them where a
 processor has units for matrices.
 """
 
@@ -23,7 +23,7 @@ def supports(x: Tensor, weight: Tensor, stride: tuple[int, ...], padding: str | 
     """Whether the convolution of x (B, C_in, H, W), on a CPU, with weight (C_out, C_in, h, w) is better done here."""
     if (weight.shape[2:], stride, padding) != ((3, 3), (1, 1), (1, 1)) or x.dtype != torch.float32:
         return False
-    # Of one picture, so that a picture comes out the same in every batch.
+    # Of one image, so that an image comes out the same in every batch.
     if x.shape[2:].numel() < _LEAST_PIXELS or not x.is_contiguous(memory_format=torch.channels_last):
         return False
     functions = build.library("winograd")

@@ -15,7 +15,7 @@ _READERS = 4
 
 @dataclass(frozen=True)
 class Batch:
-    """Guides of like shape, painted together; only pictures in `wanted` are kept."""
+    """Guides of like shape, painted together; only images in `wanted` are kept."""
 
     entries: list[tuple[Task, Guide]]
     wanted: set[Task]
@@ -66,8 +66,8 @@ def read_windows(
 def make_batches(entries: list[tuple[Task, Guide]], wanted: set[Task], multiple: int, batch: int) -> list[Batch]:
     """Cut guides into batches by the shape the network sees, in the order of the list.
 
-    A batch of which some pictures are done is kept whole: how the network rounds depends on the number of pictures,
-    and a picture is to be the same however often the work was interrupted.
+    A batch of which some images are done is kept whole: how the network rounds depends on the number of images,
+    and an image is to be the same however often the work was interrupted.
     """
     groups: dict[tuple[int, int], list[tuple[Task, Guide]]] = {}
     for entry in entries:

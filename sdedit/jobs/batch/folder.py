@@ -177,7 +177,7 @@ def prepare_folder(output: Path, nameless: bool = False) -> Ledger:
         SdeditError: if it cannot be made or written.
     """
     if not is_folder(output) and output.suffix.lower() in IMAGE_SUFFIXES:
-        raise SdeditError(f"{output} is the name of a picture; several guides need a folder, name one with --output")
+        raise SdeditError(f"{output} is the name of an image; several guides need a folder, name one with --output")
     try:
         output.mkdir(parents=True, exist_ok=True)
     except FileExistsError as error:

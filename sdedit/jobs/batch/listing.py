@@ -27,7 +27,7 @@ from sdedit.jobs.tasks import Task
 
 
 class GuideFile(NamedTuple):
-    """One guide of a job: its file, its relative path, and that of its picture."""
+    """One guide of a job: its file, its relative path, and that of its image."""
 
     path: str
     relative: str
@@ -42,7 +42,7 @@ class Listing:
     output: Path
     variants: int
     unreadable: Sequence[tuple[str, str]] = ()  # folders, and why
-    left_out: Sequence[str] = ()  # pictures of kinds that are not read, and links to folders
+    left_out: Sequence[str] = ()  # images of kinds that are not read, and links to folders
 
     def __len__(self) -> int:
         return len(self.guides) * self.variants
@@ -66,7 +66,7 @@ class Listing:
 
 
 def seed_of(folder_seed: int, relative: str, variant: int) -> int:
-    """The seed of a picture in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
+    """The seed of an image in a folder: the first 48 bits of SHA-256 of "folder_seed/variant/relative path".
 
     Paths are compared as Unicode in composed form (NFC), so that a folder copied from a Mac keeps its seeds.
     """
@@ -88,15 +88,15 @@ def list_guides(
     Args:
         inputs: folders and files; a file need not exist, and is then reported when its turn comes.
         lines: more of them, from a list.
-        output: folder the pictures are written to.
-        variants: pictures for each guide.
-        include: patterns of names that are guides in folders; empty for the suffixes of pictures.
+        output: folder the images are written to.
+        variants: images for each guide.
+        include: patterns of names that are guides in folders; empty for the suffixes of images.
         exclude: patterns of names that are not. A pattern with "/" is matched with the relative path, another one with
             each part of it.
         suffix: what the names of the images end in.
 
     Raises:
-        SdeditError: if there are no guides, or two guides would become one file, or a picture would replace a guide.
+        SdeditError: if there are no guides, or two guides would become one file, or an image would replace a guide.
     """
     found: dict[str, str] = {}  # file: relative path; a file named twice is painted once
     unreadable: list[tuple[str, str]] = []
@@ -116,14 +116,14 @@ def list_guides(
             found.setdefault(os.path.normpath(given), kept_path(given) if is_line else PurePath(given).name)
     if not found and not unreadable:
         named = str(inputs[0]) if inputs else "the list"
-        raise SdeditError(f"there are no pictures in {named}; name a folder with pictures, or their files")
+        raise SdeditError(f"there are no images in {named}; name a folder with images, or their files")
     sources = name_targets(found, suffix)
     _refuse_guides_as_images(sources, output, variants)
     return Listing(sources, output, variants, unreadable, left_out)
 
 
 def name_targets(found: dict[str, str], suffix: str = ".png") -> list[GuideFile]:
-    """Name the pictures: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
+    """Name the images: a/b.jpg becomes a/b.png; where b.gif or B.png wants that name as well, a/b.jpg.png.
 
     A guide that is called b.png already keeps its name, so that it does not depend on its neighbours.
     """
@@ -145,7 +145,7 @@ def name_targets(found: dict[str, str], suffix: str = ".png") -> list[GuideFile]
 
 
 def _refuse_guides_as_images(sources: list[GuideFile], output: Path, variants: int) -> None:
-    """No picture may replace a guide."""
+    """No image may replace a guide."""
     real: dict[str, str] = {}  # of folders: there are few of them
 
     def place(path: str) -> tuple[str, str]:

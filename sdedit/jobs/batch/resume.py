@@ -1,4 +1,4 @@
-"""What is done already, and what must not be replaced: judged by the recipe in the picture that is there."""
+"""What is done already, and what must not be replaced: judged by the recipe in the image that is there."""
 
 from __future__ import annotations
 

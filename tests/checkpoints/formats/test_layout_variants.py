@@ -283,7 +283,7 @@ def test_verify(tmp_path: Path, tiny_model: ScoreModel, unet: UNet2DModel) -> No
     with pytest.raises(SdeditError, match="does not work"):
         verify_model(model)
     model.network.stem.weight.fill_(math.inf)
-    with pytest.raises(SdeditError, match="no finite picture"):
+    with pytest.raises(SdeditError, match="no finite image"):
         verify_model(model)
 
 

@@ -182,7 +182,7 @@ def test_ledger_is_rebuilt_from_the_pictures(exact_model: ScoreModel, tmp_path: 
         return {line.get("output"): line for line in Ledger(out).new_lines()}
 
     before = lines()
-    assert before["bad.png"]["error"].endswith("picture")
+    assert before["bad.png"]["error"].endswith("image")
     assert before["a/000.png"]["input"] == str(guides / "a" / "000.png")
     with (out / "sdedit.jsonl").open("a") as file:
         file.write('{"torn')

@@ -132,7 +132,7 @@ def test_no_picture_replaces_a_guide(tree: Path) -> None:
 def test_nothing_to_paint(tree: Path) -> None:
     Path("empty").mkdir()
     for inputs, lines in ((["empty"], []), ([], [])):
-        with pytest.raises(SdeditError, match="no pictures"):
+        with pytest.raises(SdeditError, match="no images"):
             list_guides(inputs, lines, Path("out"))
 
 

@@ -92,7 +92,7 @@ def refuse_latent(path: Path, folder: Path) -> None:
     if {"vae", "vqvae"} & index.keys() or any(is_folder(whole / part) for part in ("vae", "vqvae")):
         raise SdeditError(
             f"{path} is a latent diffusion pipeline, in the space of an autoencoder; sdedit paints with "
-            "models of pictures"
+            "models of images"
         )
 
 
