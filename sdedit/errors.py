@@ -1,4 +1,4 @@
-"""The exceptions that mean: tell the user, in this sentence, what to do."""
+"""Exceptions whose text is shown to the user: one sentence that says what to do."""
 
 
 class SdeditError(Exception):
@@ -27,9 +27,9 @@ class InterruptedWorkError(SdeditError):
 
 def is_out_of_memory(error: BaseException) -> bool:
     """Whether an error of Python, of torch on a CPU or of a GPU says that memory has run out."""
-    words = str(error).lower()
+    text = str(error).lower()
     return isinstance(error, MemoryError) or any(
-        said in words for said in ("out of memory", "can't allocate memory", "alloc_failed")
+        words in text for words in ("out of memory", "can't allocate memory", "alloc_failed")
     )
 
 

@@ -141,7 +141,7 @@ def _checked(checkpoint: Checkpoint, raw_weights: bool) -> Checkpoint:
 
 
 def verified_checksum(source: ModelFile) -> str:
-    """SHA-256 of the file of weights; of the checksums of its parts, one a line, where it comes in parts.
+    """SHA-256 of the file of weights; of the checksums of its parts, one per line, where it comes in parts.
 
     Raises:
         SdeditError: if a download is not what the hub promised.

@@ -1,4 +1,4 @@
-"""The published models: a TOML file each in checkpoints/models, and what they tell about files that say too little."""
+"""The published models, a TOML file each in checkpoints/models, which complete what a file leaves out."""
 
 from __future__ import annotations
 
@@ -36,8 +36,8 @@ class PublishedModel:
     licence: str
     page: str  # where a person finds it
     hub: str = ""  # repository on the Hugging Face hub, if it is there
-    sigma_max: float = 0.0  # of models of exploding variance
-    betas: Betas | None = None  # of models of preserved variance
+    sigma_max: float = 0.0  # of variance-exploding models
+    betas: Betas | None = None  # of variance-preserving models
     sampler: str = UNMEASURED  # the default of images painted with it, with that sampler's own steps and grid
     sigma_min: float = _SIGMA_MIN
 

@@ -18,7 +18,7 @@ from sdedit.jobs.console import LOUD
 @click.option(
     "--batch",
     type=click.IntRange(1, 8192),
-    help="Images in an evaluation or a batch. [default: 1; of training the recipe's, or 48]",
+    help="Images in an evaluation or a batch. [default: 1; with --train the recipe's, or 48]",
 )
 @click.option(
     "--repeats", type=click.IntRange(1, 1000), default=5, show_default=True, help="Evaluations to take the median of."
@@ -46,11 +46,11 @@ def bench(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Time evaluations of a model's network: seconds, images a minute at the default steps, memory, and the share
-    of what 3 x 3 convolutions reach on this machine. Let nothing else run meanwhile.
+    """Time a model's network: seconds for an evaluation, images per minute at the default steps, memory, and the
+    fraction of the speed that 3 x 3 convolutions reach on this machine. Run nothing else meanwhile.
     """
     if (config is not None and not train) or (diffusers and train):
-        raise click.UsageError("--config is for --train, and --diffusers is not")
+        raise click.UsageError("--config needs --train, and --diffusers cannot be combined with it.")
     if train:
         from sdedit.jobs.bench_training import bench_training
 

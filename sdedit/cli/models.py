@@ -28,7 +28,7 @@ def models() -> None:
 @models.command("list")
 @json_option
 def list_(as_json: bool) -> None:
-    """List the models that have names: what they paint, at which size, sigma(t0 = 0.5), and whether they are here."""
+    """List the models known by name: domain, native size, sigma(t0 = 0.5), whether they are downloaded, licence."""
     from sdedit.jobs.models import list_models
 
     print_table(list_models(), as_json)
@@ -50,20 +50,24 @@ def pull(model: str, quiet: bool) -> None:
 @_MODEL
 @click.argument("output", type=File())
 @weights_options
-@click.option("--schedule", type=click.Choice(["linear", "cosine", "continuous"]), help="How beta goes with time.")
-@click.option("--timesteps", type=click.IntRange(2, 100_000), help="T, the number of noise levels.")
+@click.option(
+    "--schedule",
+    type=click.Choice(["linear", "cosine", "continuous"]),
+    help="Noise schedule: how beta depends on time.",
+)
+@click.option("--timesteps", type=click.IntRange(2, 100_000), help="T, the number of training levels of the schedule.")
 @click.option(
     "--prediction", type=click.Choice(["eps", "v", "x0"]), help="What the network tells: the noise, v, or x0."
 )
 @click.option("--heads", type=click.IntRange(1, 1024), help="Attention heads at every level.")
-@click.option("--head-channels", type=click.IntRange(1, 8192), help="Or the channels of each head.")
+@click.option("--head-channels", type=click.IntRange(1, 8192), help="Channels of each head, instead of --heads.")
 @click.option("--size", type=click.IntRange(8, 4096), help="Height and width of the training images, in pixels.")
 @click.option(
     "--dtype",
     type=click.Choice(["float32", "float16"]),
     default="float32",
     show_default=True,
-    help="Of the weights in OUTPUT, a .safetensors file; float16 halves it, and rounds weights of more digits.",
+    help="Type of the weights in OUTPUT, if it is a .safetensors file; float16 halves its size and rounds them.",
 )
 @overwrite_option
 def convert(output: Path, overwrite: bool, dtype: str, **options: Any) -> None:

@@ -15,10 +15,10 @@ from sdedit.jobs.options import MOST_SEED, ModelOptions
 Command = Callable[..., Any]
 
 overwrite_option = click.option("--overwrite", is_flag=True, help="Replace output that exists.")
-quiet_option = click.option("--quiet", is_flag=True, help="Say nothing but errors.")
-json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, a line each.")
+quiet_option = click.option("--quiet", is_flag=True, help="Print nothing but errors.")
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON, one line for each result.")
 sigma_option = click.option(
-    "--sigma", type=Sigma(), help="The same as a noise level, for images in [0, 1]; instead of --t0."
+    "--sigma", type=Sigma(), help="Noise level to start from, for images in [0, 1]; instead of --t0."
 )
 seed_option = click.option(
     "--seed",
@@ -47,7 +47,7 @@ def sampling_options(command: Command) -> Command:
         click.option(
             "--steps",
             type=click.IntRange(1, 100_000),
-            help="Network evaluations, at every t0; more is finer and slower. [default: the sampler's own]",
+            help="Number of network evaluations, whatever t0 is; more is finer and slower. [default: the sampler's own]",
         ),
         click.option(
             "--sampler",
@@ -59,7 +59,7 @@ def sampling_options(command: Command) -> Command:
         click.option(
             "--grid",
             type=click.Choice(GRIDS),
-            help="Steps of equal length in t, or shorter ones at low noise. [default: the sampler's own]",
+            help="uniform: steps of equal length in t; karras: shorter steps at low noise. [default: the sampler's own]",
         ),
     )
 
@@ -69,7 +69,10 @@ def model_options(command: Command) -> Command:
     return add_options(
         command,
         click.option(
-            "--model", default=ModelOptions.source, show_default=True, help="Name of a model, or a checkpoint file."
+            "--model",
+            default=ModelOptions.source,
+            show_default=True,
+            help="Name of a model, checkpoint file, folder of diffusers, or hf:owner/name.",
         ),
         click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps."),
         click.option(
@@ -77,13 +80,13 @@ def model_options(command: Command) -> Command:
             type=click.Choice(["auto", "bf16", "fp16", "fp32"]),
             default="auto",
             show_default=True,
-            help="Of the network's body; auto takes bf16 where the device is fast at it.",
+            help="Precision of the network's body; auto is bf16 where the device is fast at it.",
         ),
         click.option(
             "--compile",
             is_flag=True,
-            help="Run the network by torch.compile instead of sdedit's own kernels: minutes at the start for each size "
-            "of an image, and slower on the machines measured so far. `sdedit bench` tells, with it and without.",
+            help="Run the network with torch.compile instead of sdedit's own kernels: it compiles for minutes for each "
+            "image size, and was slower on every machine measured so far; compare with `sdedit bench`.",
         ),
         weights_options,
     )
@@ -94,14 +97,14 @@ def weights_options(command: Command) -> Command:
     return add_options(
         command,
         click.option(
-            "--raw-weights", is_flag=True, help="The network as its training left it, not its moving average."
+            "--raw-weights", is_flag=True, help="Use the weights as training left them, not their moving average (EMA)."
         ),
         click.option(
             "--sigma-max",
             type=Sigma(),
             help="Highest noise level of the model's schedule, for images in [0, 1]. [default: the model's own]",
         ),
-        click.option("--offline", is_flag=True, help="Use only models that have been downloaded before."),
+        click.option("--offline", is_flag=True, help="Use only models that are already downloaded."),
     )
 
 

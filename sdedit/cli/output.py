@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 def console_for(quiet: bool) -> Console:
-    """What a command says while it works."""
+    """What a command prints while it works."""
     return QUIET if quiet else LOUD
 
 

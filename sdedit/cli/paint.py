@@ -42,7 +42,7 @@ from sdedit.jobs.options import DEFAULT_T0
     metavar="P",
     type=click.IntRange(1, 12),
     help="Paint at P sizes, coarse to fine: at the model's native size first, then enlarged and painted again at 0.75 "
-    "t0, and so on; 1 is at full size at once. [default: 1 at the native size, one more for each doubling]",
+    "t0, and so on; 1 paints at full size directly. [default: 1 at the native size, one more for each doubling]",
 )
 @click.option(
     "--background",
@@ -51,7 +51,7 @@ from sdedit.jobs.options import DEFAULT_T0
     show_default=True,
     help="Colour under the transparent parts of the guide.",
 )
-@click.option("--watch", is_flag=True, help="Go on, and paint again each time a guide is saved, until Ctrl-C.")
+@click.option("--watch", is_flag=True, help="Keep running, and repaint each guide when it is saved, until Ctrl-C.")
 @painting_options
 @click.pass_context
 def paint(context: click.Context, /, guides: tuple[str, ...], **options: Any) -> None:

@@ -26,8 +26,8 @@ def painting_options(command: Command) -> Command:
         click.option(
             "--like",
             type=click.Choice(["sdedit"]),
-            help="All settings not given otherwise as in the official code, for a variance-preserving model: the "
-            "sampler ancestral on the levels of the training below t0, one by one, and 3 repeats.",
+            help="Take all settings that are not given from the official code, for a variance-preserving model: the "
+            "sampler ancestral on every training level below t0, and 3 repeats.",
         ),
         _repeat_options,
         model_options,
@@ -64,7 +64,7 @@ def _repeat_options(command: Command) -> Command:
             "--batch",
             metavar="B",
             type=click.IntRange(1, 4096),
-            help="Images of like shape that go through the network at once. [default: 8 for folders of guides, else 1]",
+            help="Images of one shape in each network evaluation. [default: 8 for folders of guides, else 1]",
         ),
     )
 
@@ -77,48 +77,46 @@ def _folder_options(command: Command) -> Command:
             "--from-file",
             "list_file",
             metavar="LIST",
-            help="File of more of them, one a line (or parted by zero bytes); - for standard input. Relative paths "
-            "keep their folders in the output.",
+            help="File that lists more inputs, one per line (or separated by zero bytes); - for standard input. Relative "
+            "paths keep their folders in the output.",
         ),
         click.option(
             "--include",
             metavar="PATTERN",
             multiple=True,
-            help="Of a folder, take only names that fit, such as '*.png' or 'night/*'; may be repeated.",
+            help="Take only names in a folder that match, such as '*.png' or 'night/*'; may be repeated.",
         ),
-        click.option("--exclude", metavar="PATTERN", multiple=True, help="Of a folder, leave out names that fit."),
+        click.option("--exclude", metavar="PATTERN", multiple=True, help="Leave out names in a folder that match."),
         click.option(
             "--format",
             "file_format",
             type=click.Choice(FORMATS),
             default=FORMATS[0],
             show_default=True,
-            help="Of the images of a folder; each carries its recipe. A single image has the format of its name.",
+            help="Format of the images in a folder, which carry their recipes. A single image's follows from its name.",
         ),
         click.option(
             "--jpeg-quality",
             type=click.IntRange(1, 100),
             default=95,
             show_default=True,
-            help="Of JPEG files, and of WebP files with losses.",
+            help="Quality of JPEG files and of lossy WebP files.",
         ),
         click.option(
             "--overwrite", is_flag=True, help="Replace output that exists; in a folder, make everything again."
         ),
-        click.option(
-            "--skip-existing", is_flag=True, help="Leave output that exists as it is, whatever it was made with."
-        ),
+        click.option("--skip-existing", is_flag=True, help="Keep output that exists, whatever it was made with."),
         click.option(
             "--no-recipe",
             is_flag=True,
-            help="Write no recipe: images, and the list in the folder, name neither guide nor model. The same command "
-            "then cannot know what is done, and replay cannot repeat it.",
+            help="Write no recipe: neither the images nor the ledger of the folder name the guide or the model. The same "
+            "command then cannot know what is done, and replay cannot repeat it.",
         ),
         click.option(
             "--shard",
             metavar="I/N",
             type=Shard(),
-            help="Make the I-th of N shares of a folder; I counts from 0 or from 1. torchrun and srun need none.",
+            help="Make the I-th of N shares of a folder; I counts from 0 or 1. Not needed under torchrun or srun.",
         ),
     )
 
@@ -140,7 +138,7 @@ def _config_options(command: Command) -> Command:
             "--save-config",
             metavar="FILE",
             type=File(),
-            help="Write the options given as such a file, and then go on with the images, if there are any.",
+            help="Write the options given to such a file; then paint, if there is anything to paint.",
         ),
     )
 
@@ -152,8 +150,8 @@ def _animation_options(command: Command) -> Command:
         click.option(
             "--animate",
             metavar="FILE",
-            help="Also write a .gif, .webp or .apng of the guide dissolving into noise and coming back; of the first "
-            "variant.",
+            help="Also write an animation (.gif, .webp or .apng) of the guide dissolving into noise and coming back, for "
+            "the first variant.",
         ),
         click.option(
             "--animate-every",

@@ -10,9 +10,9 @@ _CHOICES = ("GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "KMP_BLOCKTIME")
 def wait_without_spinning(environment: MutableMapping[str, str]) -> None:
     """Let OpenMP's threads sleep soon, unless the user has chosen how they wait.
 
-    By default they turn in a loop for milliseconds until the others are done. Beside another busy process those wait
-    for a processor that the loop holds, and an image takes 3 to 15 times as long; a thousand turns cost nothing where
-    the machine is idle. Processes started from this one inherit it.
+    By default they spin for milliseconds until the others are done. Beside another busy process those wait for a
+    processor that a spinning thread holds, and an image takes 3 to 15 times as long; a thousand spins cost nothing on
+    an idle machine. Processes started from this one inherit it.
     """
     if not any(name in environment for name in _CHOICES):
         environment["GOMP_SPINCOUNT"] = "1000"

@@ -42,8 +42,8 @@ _FILE = File()
 @click.option(
     "--weak",
     metavar="MODEL",
-    help="A weaker model than --start, such as an earlier state of its run: the network learns to go away from it, by "
-    "the weight in [guidance]. All models are named again with --resume.",
+    help="A weaker model than --start, such as an earlier state of its run, which the network learns to be guided away "
+    "from, by the weight in [guidance]. All models are named again with --resume.",
 )
 @click.option(
     "--strong", metavar="MODEL", help="The model that --weak is weaker than, where it is not the one of --start."
@@ -52,10 +52,12 @@ _FILE = File()
     "--painted",
     type=_FILE,
     help="Folder or tar archive of what --start painted from strokes of the photographs, by the same names: the "
-    "network learns to go away from it and towards the photographs, by the weight in [guidance].",
+    "network learns to be guided away from it and towards the photographs, by the weight in [guidance].",
 )
 @click.option(
-    "--minutes", type=click.FloatRange(0, min_open=True), help="Of training in all, instead of the recipe's budget."
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    help="Minutes of training in all, instead of the recipe's budget.",
 )
 @click.option("--device", default="auto", show_default=True, help="auto, cpu, cuda, cuda:N or mps.")
 @quiet_option

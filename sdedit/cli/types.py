@@ -1,4 +1,4 @@
-"""Kinds of values on the command line: times, noise levels, sizes, colours, places and shares."""
+"""Types of values on the command line: times, noise levels, sizes, colours, offsets and shards."""
 
 from __future__ import annotations
 

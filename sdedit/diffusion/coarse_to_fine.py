@@ -24,7 +24,7 @@ from sdedit.diffusion.samplers import Sampling
 from sdedit.diffusion.schedule import Schedule
 
 # A pass starts at this share of the way in ln sigma, from a noise level that no image shows, of the pass before: for
-# the schedules of exploding variance, which begin at that level, the same share of t0. Stated in sigma, which means the
+# variance-exploding schedules, which begin at that level, the same share of t0. Stated in sigma, which means the
 # same to every model, where t0 does not.
 REPAINT = 0.75
 _NO_NOISE = 0.01

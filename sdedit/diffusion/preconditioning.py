@@ -35,7 +35,7 @@ class VEPreconditioning:
 
 @dataclass(frozen=True)
 class VEIndexPreconditioning:
-    """D = x + sigma F(2x - 1; i): networks trained at N = `num_scales` noise levels, told the number i of the nearest.
+    """D = x + sigma F(2x - 1; i): networks trained at N = `num_scales` noise levels and conditioned on the index i of the nearest.
 
     Level 0 is the highest, sigma_i = sigma_max (sigma_min / sigma_max)^(i / (N - 1)). These networks, too, divide by
     sigma at their end in the original, so that F is what is left without the division.
@@ -50,7 +50,7 @@ class VEIndexPreconditioning:
         return x + sigma[:, None, None, None] * network(2 * x - 1, self.index(sigma)).float()
 
     def index(self, sigma: Tensor) -> Tensor:
-        """The number (B,) of the level nearest to sigma (B,) in ratio, as a whole number in float32."""
+        """The index (B,) of the level nearest to sigma (B,) in ratio, a whole number in float32."""
         last = self.num_scales - 1
         fraction = (self.sigma_max / sigma).log() / math.log(self.sigma_max / self.sigma_min)
         return (last * fraction).round().clamp(0, last)
@@ -87,7 +87,7 @@ Prediction = Literal["eps", "v", "x0"]
 
 @dataclass(frozen=True)
 class VPPreconditioning:
-    """The networks of preserved variance, which see y = sqrt(abar) image + sqrt(1 - abar) eps, images in [-1, 1].
+    """Variance-preserving networks, which see y = sqrt(abar) image + sqrt(1 - abar) eps, images in [-1, 1].
 
     With x on [-1, 1], s = 2 sigma, and c_in = sqrt(abar) = 1 / sqrt(1 + s^2), F = network(c_in x; label_scale i), where
     i is the number of the level in the schedule, between two levels a fraction of them in ln sigma:
@@ -97,7 +97,7 @@ class VPPreconditioning:
                                       (arXiv 2202.00512), appendix D
         x0   D = F
 
-    label_scale is 1 but for networks that were told i 1000 / T (Nichol and Dhariwal 2021, arXiv 2102.09672).
+    label_scale is 1, except for networks conditioned on i 1000 / T (Nichol and Dhariwal 2021, arXiv 2102.09672).
     """
 
     kind: ClassVar[str] = "vp"

@@ -30,11 +30,11 @@ def check_sampler(sampler: str, schedule: Schedule) -> None:
     """Refuse a sampler that means something else with this schedule.
 
     Raises:
-        ValueError: for `euler-maruyama-t` with any schedule but that of exploding variance.
+        ValueError: for `euler-maruyama-t` with any but a variance-exploding schedule.
     """
     if sampler == "euler-maruyama-t" and not isinstance(schedule, VESchedule):
         raise ValueError(
-            "euler-maruyama-t steps in the time of exploding variance, which a variance-preserving model has not; use "
+            "euler-maruyama-t steps in the time of a variance-exploding SDE, and this model is variance-preserving; use "
             "ancestral or euler-maruyama"
         )
 

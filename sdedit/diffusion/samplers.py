@@ -12,7 +12,7 @@ r = s'/s:
                                                          'reverse diffusion' in Song et al. 2021 (2011.13456), app. E
     euler-maruyama-t  a = 1 - h  b = s sqrt(h)           of the reverse SDE in t, Song et al. 2021, equation 6, with
                                                          h = 2 ln(s/s'); unstable where h >= 1; the only one in which
-                                                         the schedule plays a part, that of exploding variance
+                                                         the schedule plays a part, a variance-exploding one
     ancestral         a = r^2    b = s' sqrt(1 - r^2)    the exact posterior of x' given x and D; Ho et al. 2020
                                                          (2006.11239), equation 7, for the variance-exploding case
     dpm-2m-sde        the same, and c continues D linearly in ln s: DPM-Solver++(2M) SDE, Lu et al. 2022 (2211.01095)
@@ -142,7 +142,7 @@ PRESETS = {
     "best": Sampling("euler-maruyama", 500, "uniform"),  # the paper's own setting
 }
 
-# What each sampler gets unless told otherwise: few steps for the second order, many for the first.
+# What each sampler gets by default: few steps for the second order, many for the first.
 DEFAULTS = {
     "euler-maruyama": Sampling("euler-maruyama", 500, "uniform"),
     "euler-maruyama-t": Sampling("euler-maruyama-t", 500, "uniform"),
@@ -178,7 +178,7 @@ def resolve_sampling(
     grid: str | None = None,
     default: Sampling = DEFAULT,
 ) -> Sampling:
-    """What a quality or a sampler means, with what is said beside it taking its place.
+    """What a quality or a sampler means; steps and grid given beside it take precedence.
 
     Args:
         quality: a key of PRESETS; None leaves the choice to the sampler.
@@ -201,10 +201,11 @@ def resolve_sampling(
 
 @dataclass(frozen=True)
 class SamplingChoice:
-    """What was said of the sampling before the model is known, for `resolve_sampling`.
+    """What was chosen of the sampling before the model is known, for `resolve_sampling`.
 
     Attributes:
-        like: "sdedit" for that of the official code, which takes the levels of the training below t0 one by one.
+        quality, sampler, steps, grid: as in `resolve_sampling`.
+        like: "sdedit" for that of the official code, which takes every training level below t0.
     """
 
     quality: str | None = None

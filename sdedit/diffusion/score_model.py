@@ -46,7 +46,7 @@ class ScoreModel:
 
     @property
     def default_sampling(self) -> Sampling:
-        """How images are sampled unless told otherwise: by the sampler that the card names, if it does."""
+        """How images are sampled by default: with the sampler that the card names, if it names one."""
         sampler = self.card.get("sampler")
         return DEFAULTS.get(sampler, DEFAULT) if isinstance(sampler, str) else DEFAULT
 

@@ -117,7 +117,7 @@ class VPSchedule(Schedule):
         return times.to(sigma.dtype) if isinstance(sigma, Tensor) else float(times)
 
     def index(self, sigma: Tensor) -> Tensor:
-        """What a network is told of a noise level: its number in the training, between two levels a fraction.
+        """The index of a noise level, which networks are conditioned on: its number in the training, fractional between two.
 
         For the continuous schedule it is (T - 1) t. Nothing here waits for a GPU, so that it can be captured.
 

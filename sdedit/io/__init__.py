@@ -7,5 +7,5 @@ tensors        PIL images <-> tensors                photographs    folders and 
 recipe         how an image was made, in its file    contact_sheet  images with captions in rows
 history        the place of that in EXIF data        colour         any image as 8-bit sRGB
 png            chunks beside the pixels              beside         resolution, XMP and text of a file
-deep           colours of 16 bits a channel
+deep           colours of 16 bits per channel
 """

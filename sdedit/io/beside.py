@@ -23,7 +23,7 @@ class Beside:
     """What is kept of a file beside its pixels.
 
     Attributes:
-        dpi: pixels an inch, across and down.
+        dpi: pixels per inch, across and down.
         xmp: the XMP packet.
         texts: of a PNG, by their keys; the comment of a JPEG as "Comment".
         iptc: of a JPEG, its captions and credits.

@@ -1,4 +1,4 @@
-"""Colours with 16 bits a channel, which Pillow has no mode for: read from PNG and TIFF files, and written to them."""
+"""Colours with 16 bits per channel, which Pillow has no mode for: read from PNG and TIFF files, and written to them."""
 
 from __future__ import annotations
 

@@ -195,7 +195,7 @@ def open_source(file: BinaryIO, name: str) -> SourceImage:
         return source
     deep = read_deep_colours(file)
     if deep is None or deep.shape[:2] != source.size[::-1]:
-        note = f"{name} has 16 bits a channel, laid in a way that only 8 of them are read of; the result has 8"
+        note = f"{name} has 16 bits per channel, laid in a way that only 8 of them are read of; the result has 8"
         return replace(source, notes=(*source.notes, note))
     planes = [Image.fromarray(to_8_bits(plane)) for plane in deep.transpose(2, 0, 1)]
     return replace(source, image=Image.merge(_MODES[len(planes)], planes), deep=deep)

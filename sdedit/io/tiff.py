@@ -1,4 +1,4 @@
-"""TIFF files with 16 bits a channel: what Pillow misreads of them, and what it does not write."""
+"""TIFF files with 16 bits per channel: what Pillow misreads of them, and what it does not write."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def told_left_out(left_out: Sequence[str]) -> str:
     """A sentence on what a folder or archive has that is not taken."""
     more = len(left_out) - _MOST_NAMED
     named = ", ".join(left_out[:_MOST_NAMED]) + (f" and {more} more" if more > 0 else "")
-    return f"left out: {named}; images of other kinds are to be converted first, linked folders named by themselves"
+    return f"left out: {named}; convert images of other formats first, and name linked folders by themselves"
 
 
 def told_unreadable(folder: str, why: str) -> str:

@@ -112,11 +112,11 @@ def warnings(device: torch.device) -> list[str]:
     """What a user should know of a device before numbers are believed: that it lacks what the kernels need."""
     if device.type == "cpu" and not build.is_available():
         return [
-            "there is no C compiler (gcc) here, or no home folder to keep its work in: the network runs as steps of "
-            "torch, which is slower"
+            "there is no C compiler (gcc) here, or no home folder to keep its work in: the network runs in "
+            "torch alone, which is slower"
         ]
     if device.type == "cuda" and not triton_ops.is_available(device):
-        return ["Triton makes no kernels for this GPU: the network runs as torch's steps, which is slower"]
+        return ["Triton cannot compile kernels for this GPU: the network runs in torch alone, which is slower"]
     return []
 
 
@@ -129,7 +129,7 @@ def operations(config: NetworkConfig, preconditioning: Preconditioning, shape: t
 
 
 def convolution_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """The most floating-point operations a second that 3 x 3 convolutions of this kind reach on this device now."""
+    """The most floating-point operations per second that 3 x 3 convolutions reach on this device now."""
     best = 0.0
     batch = 4 if device.type == "cpu" else 64  # what fills it
     for channels, side in PEAK_SHAPES:

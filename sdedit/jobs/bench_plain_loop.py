@@ -6,7 +6,7 @@ writes a line of JSON with the operations of a gradient for each image and the m
 it reads with the seconds of a batch, the mean of STEPS.
 
 examples/unconditional_image_generation/train_unconditional.py: UNet2DModel, autocast to bfloat16, AdamW, gradients
-clipped to norm 1, and the loss read after every batch; channels_last besides. Images are on the device, at no cost.
+clipped to norm 1, and the loss read after every batch; channels_last besides. Its images are on the device already.
 """
 
 from __future__ import annotations

@@ -160,7 +160,7 @@ def benchmark_training(
 
 
 def training_peak(device: torch.device, dtype: torch.dtype) -> float:
-    """The most floating-point operations a second that 3 x 3 convolutions reach here, with their two gradients."""
+    """The most floating-point operations per second that 3 x 3 convolutions reach here, with their two gradients."""
     best = 0.0
     batch, rounds = (4, 1) if device.type == "cpu" else (64, 5)  # what fills it
     for channels, side in PEAK_SHAPES:

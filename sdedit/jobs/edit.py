@@ -117,7 +117,7 @@ class LayeredImage:
         if crop.scale > 1.5:
             yield f"the painted part is enlarged {crop.scale:.1f} times and will be softer than the image round it"
         if self.source.deep is not None and self.output and not self._holds_16_bits(self.output.suffix.lower()):
-            yield f"{self.path} has 16 bits a channel and {self.output} gets 8; a PNG keeps them"
+            yield f"{self.path} has 16 bits per channel and {self.output} gets 8; a PNG keeps them"
         if self.output is not None and (lost := self.source.lost(self.output.suffix.lower())):
             yield f"{self.output} cannot hold {' and '.join(lost)} of {self.path}"
         if self.output is not None and self.output.suffix.lower() in JPEG_SUFFIXES:

@@ -78,7 +78,7 @@ def describe(
 
 
 def _training_facts(model: ScoreModel) -> dict[str, Any]:
-    """What a variance-preserving model was trained to tell, at which levels."""
+    """What a variance-preserving model was trained to predict, at which levels."""
     from sdedit.diffusion.preconditioning import VPPreconditioning
 
     preconditioning = model.preconditioning

@@ -53,10 +53,10 @@ def run_training(
         device: a name that `sdedit.diffusion.device.find_device` knows.
         resume: go on with the run in `folder`.
         start: file or name of a model whose weights the run begins with; None for random ones.
-        strong, weak: files or names of two models; the network learns to go away from the weak one, by the difference
-            from the strong one. None for no weak one, and for `start` as the strong one.
+        strong, weak: files or names of two models; the network learns to be guided away from the weak one, by its
+            difference from the strong one. None for no weak one, and for `start` as the strong one.
         painted: folder or tar archive of what `start` painted after the first of `data`, by the same names; the network
-            learns to go away from it and towards the photographs. None for nothing of the kind.
+            learns to be guided away from it and towards the photographs. None for nothing of the kind.
         minutes: of training in all, instead of the recipe's budget.
         console: reports progress, as one changing line on a terminal, elsewhere as a line now and then.
 

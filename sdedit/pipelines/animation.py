@@ -19,7 +19,7 @@ from sdedit.io.writing import write_atomically
 STATES = ("x", "D")
 _FRAME, _REST = 80, 1200  # milliseconds a frame stands; and the guide and the result
 _SIDE = 256  # pixels; smaller images are shown enlarged by a whole number up to this
-_FRAMES = 24  # each way, unless told otherwise
+_FRAMES = 24  # each way, by default
 
 
 class Animation:

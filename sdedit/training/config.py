@@ -48,7 +48,7 @@ class OptimiserConfig:
 
 @dataclass(frozen=True)
 class GuidanceConfig:
-    """How far a run goes away from a weak model or from paintings; see `sdedit.training.teachers`."""
+    """Guidance away from a weak model or from paintings; see `sdedit.training.teachers`."""
 
     weight: float = 1.0
     below: float = math.inf  # sigma from which on the network answers as the model it starts from

@@ -1,4 +1,4 @@
-"""Pictures of 16 bits a channel keep every bit outside the mask, or it is said that they do not."""
+"""Pictures of 16 bits per channel keep every bit outside the mask, or it is said that they do not."""
 
 from __future__ import annotations
 
@@ -101,7 +101,7 @@ def test_formats_of_8_bits_are_named(
     save(tmp_path / "photo.png", levels(channels))
     result = sdedit("edit", "photo.png", *words, "-o", f"out{after}")
     assert result.returncode == 0, result.stderr
-    assert f"photo.png has 16 bits a channel and out{after} gets 8" in result.stderr.decode()
+    assert f"photo.png has 16 bits per channel and out{after} gets 8" in result.stderr.decode()
 
 
 def test_python_keeps_16_bits_of_grey(tiny_checkpoint: Path) -> None:

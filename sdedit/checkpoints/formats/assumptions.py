@@ -1,4 +1,4 @@
-"""What files of weights do not say of their network, and what a reader takes for it unless it is told otherwise."""
+"""What files of weights leave open about their network, and what is assumed unless the user says otherwise."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ class Assumptions:
     """What the user knows better than a reader's guess; None leaves it to the reader.
 
     Attributes:
-        schedule: how beta goes with time, of a variance-preserving model.
+        schedule: how beta depends on time, of a variance-preserving model.
         timesteps: T, the number of its noise levels.
         prediction: what the network was trained to tell.
         heads: the number of attention heads at every level.
@@ -56,7 +56,7 @@ class Assumptions:
         return {name for name, value in vars(self).items() if value is not None}
 
     def take_only(self, path: Path, *names: str) -> None:
-        """Refuse to be told what a file says itself or its network does not have.
+        """Refuse assumptions about what the file says itself or its network does not have.
 
         Raises:
             SdeditError: if something else than `names` was given.
@@ -88,8 +88,8 @@ class Assumptions:
     def vp_schedule(self, betas: Betas = "linear", timesteps: int = 1000) -> tuple[VPSchedule, float]:
         """The schedule that is usual for a file, or what was given in its place, and the label's scale.
 
-        The linear betas of T levels are 1000 / T times DDPM's, and the label i is told as i 1000 / T: so Nichol and
-        Dhariwal (2021, arXiv 2102.09672) trained at other T, and at T = 1000 it is DDPM.
+        The linear betas of T levels are 1000 / T times DDPM's, and networks are conditioned on i 1000 / T: so Nichol
+        and Dhariwal (2021, arXiv 2102.09672) trained at other T, and at T = 1000 it is DDPM.
 
         Raises:
             SdeditError: if there is no such schedule.

@@ -141,7 +141,7 @@ def collect(
     if missing := sorted(wanted - tensors.keys()):
         raise SdeditError(f"{file} lacks {len(missing)} tensors of its network, such as {missing[0]}")
     if extra := sorted(tensors.keys() - wanted):
-        raise SdeditError(f"{file} has {len(extra)} tensors that its network has no use for, such as {extra[0]}")
+        raise SdeditError(f"{file} has {len(extra)} tensors that its network does not have, such as {extra[0]}")
     found: dict[str, Tensor] = {}
     for own, group in names.items():
         try:

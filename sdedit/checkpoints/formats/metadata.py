@@ -55,7 +55,7 @@ def preconditioning_from_table(values: Any) -> Preconditioning:
 
 
 def schedule_to_table(schedule: Schedule) -> dict[str, Any]:
-    """A schedule as a table for `schedule_from_table`; those of exploding variance name no kind, as in older files."""
+    """A schedule as a table for `schedule_from_table`; variance-exploding ones name no kind, as in older files."""
     if isinstance(schedule, VPSchedule):
         return {"kind": "vp", **asdict(schedule)}
     return {"sigma_min": schedule.sigma_min, "sigma_max": schedule.sigma_max}

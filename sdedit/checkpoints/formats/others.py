@@ -1,4 +1,4 @@
-"""Files of weights that sdedit has no use for, named as what they are."""
+"""Files of weights that sdedit cannot use, named as what they are."""
 
 from __future__ import annotations
 

@@ -54,7 +54,7 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool, assumptions: Ass
         path: the file, for messages.
         content: what was saved in it.
         raw_weights: take the network as it stood at the end of training, not its moving average.
-        assumptions: of the user, on the schedule of a network of preserved variance.
+        assumptions: of the user, on the schedule of a variance-preserving network.
 
     Raises:
         SdeditError: if it is not a network that sdedit knows.
@@ -75,7 +75,7 @@ def read_score_sde(path: Path, content: Any, raw_weights: bool, assumptions: Ass
     preconditioning = None
     size = _ATTENTION_SIZE << config.attention_levels[0] if config.attention_levels else None
     if config.embedding == "positional" and config.input_pyramid == "none":
-        # Every file has a table of the noise levels of exploding variance; these networks do not use it.
+        # Every file has a table of variance-exploding noise levels; these networks do not use it.
         assumptions.take_only(path, "schedule", "timesteps", "size")
         schedule, num_scales = assumptions.vp_schedule("continuous")[0], None
         preconditioning = VPPreconditioning(schedule)

@@ -77,6 +77,6 @@ def _run(*command: str) -> None:
 
 
 def _processor() -> str:
-    """What the processor can do, as the kernel of the system tells it."""
+    """The instruction sets of the processor, as the operating system lists them."""
     lines = Path("/proc/cpuinfo").read_text().splitlines()
     return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())

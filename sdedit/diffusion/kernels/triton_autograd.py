@@ -30,7 +30,7 @@ def supports(x: Tensor) -> bool:
 
 @functools.cache
 def is_available(device: torch.device) -> bool:
-    """Whether Triton makes these kernels for this GPU, which is tried now."""
+    """True if Triton can compile these kernels for this GPU (tried once, then cached)."""
     if not triton_ops.is_available(device):
         return False
     try:

@@ -26,7 +26,7 @@ def read_list(name: str | None) -> list[str]:
 
 
 def parse_list(data: bytes, name: str = "the list") -> list[str]:
-    """Paths from a list: one a line, or parted by zero bytes as `find -print0` writes them.
+    """Paths from a list: one per line, or separated by zero bytes as `find -print0` writes them.
 
     The text is UTF-8, with or without a byte order mark, or UTF-16 as PowerShell writes it. "~/" is the home folder.
 

@@ -32,7 +32,7 @@ class Training(NamedTuple):
 
 
 def ve_schedule(folder: Path) -> VESchedule | None:
-    """The schedule of exploding variance that the scheduler's file of a network in a folder says; None if none does.
+    """The variance-exploding schedule that the scheduler's file of a network in a folder describes, if there is one.
 
     Raises:
         SdeditError: if it is another scheduler, or its noise levels cannot be.
