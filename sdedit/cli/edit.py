@@ -44,7 +44,7 @@ def _layer_options(command: Command) -> Command:
             type=click.FloatRange(0, 100),
             default=0.5,
             show_default=True,
-            help="Surroundings of the mask that go through the model, on each side, as a fraction of its width and height.",
+            help="Surroundings of the mask that the model sees, on each side, as a fraction of its width and height.",
         ),
         click.option(
             "--size",

@@ -47,7 +47,7 @@ def sampling_options(command: Command) -> Command:
         click.option(
             "--steps",
             type=click.IntRange(1, 100_000),
-            help="Number of network evaluations, whatever t0 is; more is finer and slower. [default: the sampler's own]",
+            help="Network evaluations, whatever t0 is; more is finer and slower. [default: the sampler's own]",
         ),
         click.option(
             "--sampler",
@@ -59,7 +59,7 @@ def sampling_options(command: Command) -> Command:
         click.option(
             "--grid",
             type=click.Choice(GRIDS),
-            help="uniform: steps of equal length in t; karras: shorter steps at low noise. [default: the sampler's own]",
+            help="uniform: steps of equal length in t; karras: shorter ones at low noise. [default: the sampler's own]",
         ),
     )
 

@@ -77,8 +77,8 @@ def _folder_options(command: Command) -> Command:
             "--from-file",
             "list_file",
             metavar="LIST",
-            help="File that lists more inputs, one per line (or separated by zero bytes); - for standard input. Relative "
-            "paths keep their folders in the output.",
+            help="File that lists more inputs, one per line (or separated by zero bytes); - for standard input. "
+            "Relative paths keep their folders in the output.",
         ),
         click.option(
             "--include",
@@ -109,8 +109,8 @@ def _folder_options(command: Command) -> Command:
         click.option(
             "--no-recipe",
             is_flag=True,
-            help="Write no recipe: neither the images nor the ledger of the folder name the guide or the model. The same "
-            "command then cannot know what is done, and replay cannot repeat it.",
+            help="Write no recipe: neither the images nor the ledger of the folder name the guide or the model. The "
+            "same command then cannot know what is done, and replay cannot repeat it.",
         ),
         click.option(
             "--shard",
@@ -150,8 +150,8 @@ def _animation_options(command: Command) -> Command:
         click.option(
             "--animate",
             metavar="FILE",
-            help="Also write an animation (.gif, .webp or .apng) of the guide dissolving into noise and coming back, for "
-            "the first variant.",
+            help="Also write an animation (.gif, .webp or .apng) of the guide dissolving into noise and coming back, "
+            "for the first variant.",
         ),
         click.option(
             "--animate-every",

@@ -35,7 +35,7 @@ class VEPreconditioning:
 
 @dataclass(frozen=True)
 class VEIndexPreconditioning:
-    """D = x + sigma F(2x - 1; i): networks trained at N = `num_scales` noise levels and conditioned on the index i of the nearest.
+    """D = x + sigma F(2x - 1; i): networks trained at N = `num_scales` noise levels, given the index i of the nearest.
 
     Level 0 is the highest, sigma_i = sigma_max (sigma_min / sigma_max)^(i / (N - 1)). These networks, too, divide by
     sigma at their end in the original, so that F is what is left without the division.

@@ -34,8 +34,8 @@ def check_sampler(sampler: str, schedule: Schedule) -> None:
     """
     if sampler == "euler-maruyama-t" and not isinstance(schedule, VESchedule):
         raise ValueError(
-            "euler-maruyama-t steps in the time of a variance-exploding SDE, and this model is variance-preserving; use "
-            "ancestral or euler-maruyama"
+            "euler-maruyama-t steps in the time of a variance-exploding SDE, and this model is variance-preserving; "
+            "use ancestral or euler-maruyama"
         )
 
 

@@ -46,10 +46,10 @@ class Schedule(Protocol):
         Args:
             t0: start time, in (0, 1].
             steps: the number of steps.
-            grid: "uniform", steps of equal length in t, which for variance-exploding schedules are steps of equal length in the
-                logarithm of the signal-to-noise ratio too: SDEdit's Algorithm 1. Or "karras", steps of equal length in
-                sigma^(1/7) down to sigma_min and one from there to 0 (Karras et al. 2022, arXiv 2206.00364, equation
-                5).
+            grid: "uniform", steps of equal length in t, which for variance-exploding schedules are steps of equal
+                length in the logarithm of the signal-to-noise ratio too: SDEdit's Algorithm 1. Or "karras", steps of
+                equal length in sigma^(1/7) down to sigma_min and one from there to 0 (Karras et al. 2022, arXiv
+                2206.00364, equation 5).
 
         Returns:
             (steps + 1,) float64 on the CPU, ending in exactly 0; for "uniform" sigma(t0 n / steps) for n = steps .. 0.

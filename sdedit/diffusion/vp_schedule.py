@@ -117,7 +117,7 @@ class VPSchedule(Schedule):
         return times.to(sigma.dtype) if isinstance(sigma, Tensor) else float(times)
 
     def index(self, sigma: Tensor) -> Tensor:
-        """The index of a noise level, which networks are conditioned on: its number in the training, fractional between two.
+        """The index of a noise level, which networks are conditioned on; fractional between two training levels.
 
         For the continuous schedule it is (T - 1) t. Nothing here waits for a GPU, so that it can be captured.
 
