@@ -26,7 +26,7 @@ FLOORS = {
 DEPTHS = {
     "io": 3,
     "diffusion": 8,
-    "checkpoints": 6,
+    "checkpoints": 5,
     "pipelines": 4,
     "training": 4,
     "evaluation": 2,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 
 import numpy as np
+import scipy  # which loads scipy.ndimage at its first use: painting alone need not wait for it
 from PIL import Image
-from scipy import ndimage
 
 from sdedit.io.images import as_rgb
 
@@ -53,7 +53,7 @@ def grow(mask: np.ndarray, pixels: float) -> np.ndarray:
         return mask
     here = window(mask > 0, pixels)
     part = mask[here]
-    distance, (rows, columns) = ndimage.distance_transform_edt(part == 0, return_indices=True)
+    distance, (rows, columns) = scipy.ndimage.distance_transform_edt(part == 0, return_indices=True)
     grown = mask.copy()
     grown[here] = np.where(distance <= pixels, part[rows, columns], part)
     return grown
@@ -68,7 +68,7 @@ def feather(mask: np.ndarray, pixels: float) -> np.ndarray:
     inside = mask > 0
     if inside.all():
         return np.ones(mask.shape, np.float32)
-    distance = ndimage.distance_transform_edt(inside)
+    distance = scipy.ndimage.distance_transform_edt(inside)
     rise = (distance / min(pixels + 1, distance.max())).clip(0, 1)
     return (rise**2 * (3 - 2 * rise)).astype(np.float32)
 
@@ -80,7 +80,7 @@ def grow_found(mask: np.ndarray, pixels: float) -> np.ndarray:
         return grow(mask, pixels)
     here = window(core, pixels)
     grown = grow(mask, pixels)
-    near = ndimage.distance_transform_edt(~core[here]) <= pixels
+    near = scipy.ndimage.distance_transform_edt(~core[here]) <= pixels
     grown[here] = np.where(near, np.float32(1), grown[here])
     return grown
 
@@ -96,9 +96,9 @@ def find_strokes(image: np.ndarray, strokes: np.ndarray) -> np.ndarray:
         strokes: the same with strokes on it.
     """
     difference = (strokes.astype(np.float32) - image) / 255
-    averaged = ndimage.gaussian_filter(difference, (1.5, 1.5, 0))
+    averaged = scipy.ndimage.gaussian_filter(difference, (1.5, 1.5, 0))
     found = np.abs(averaged).max(axis=2) > _DIFFERENCE
-    disc = ndimage.iterate_structure(ndimage.generate_binary_structure(2, 1), _SPECK)
-    found = ndimage.binary_opening(found, disc)
+    disc = scipy.ndimage.iterate_structure(scipy.ndimage.generate_binary_structure(2, 1), _SPECK)
+    found = scipy.ndimage.binary_opening(found, disc)
     padded = np.pad(found, 2 * _SPECK, mode="edge")  # the closing would eat from the image's edges
-    return ndimage.binary_closing(padded, disc)[2 * _SPECK : -2 * _SPECK, 2 * _SPECK : -2 * _SPECK] | found
+    return scipy.ndimage.binary_closing(padded, disc)[2 * _SPECK : -2 * _SPECK, 2 * _SPECK : -2 * _SPECK] | found

@@ -6,8 +6,8 @@ import math
 from dataclasses import dataclass
 
 import numpy as np
+import scipy
 from PIL import Image
-from scipy import ndimage
 
 from sdedit.errors import SdeditError
 from sdedit.io.source_image import SourceImage
@@ -86,7 +86,7 @@ def with_strokes(source: SourceImage, strokes: Image.Image, mask: np.ndarray | N
         if not stroked.any():
             raise SdeditError(f"the strokes do not differ from {source.name}; paint over it, or give a mask")
         if not layer:
-            alpha = ndimage.binary_dilation(stroked, iterations=_EDGE).astype(np.float32)
+            alpha = scipy.ndimage.binary_dilation(stroked, iterations=_EDGE).astype(np.float32)
     painted = source.from_srgb(strokes.convert("RGB")).astype(np.float32)
     colours = (own + alpha[..., None] * (painted - own)).round().astype(np.uint8)
     free = mask if mask is not None else free_to_change(alpha) if layer else stroked.astype(np.float32)
@@ -154,7 +154,7 @@ def with_patch(
     inside = opaque > 0
     free = free_to_change(opaque) if mask is None else opaque
     grown, crop = _grown(free, options, found=True)
-    edge = inside & ~ndimage.binary_erosion(inside, border_value=1)
+    edge = inside & ~scipy.ndimage.binary_erosion(inside, border_value=1)
     return Overlay(colours, grown, _away_from(edge, crop.scale), crop, notes)
 
 
@@ -188,7 +188,7 @@ def _away_from(place: np.ndarray, scale: float) -> np.ndarray:
     if place.any():
         reach = _GROW * max(scale, 1)
         here = window(place, reach)
-        weights[here] = (ndimage.distance_transform_edt(~place[here]) / reach).clip(0, 1)
+        weights[here] = (scipy.ndimage.distance_transform_edt(~place[here]) / reach).clip(0, 1)
     return weights
 
 
