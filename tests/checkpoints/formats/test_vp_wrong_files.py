@@ -50,8 +50,8 @@ WRONG: dict[str, tuple[Callable[[], Any], str]] = {
     "list": (lambda: [1, 2, 3], "no weights by name"),
     "grey": (lambda: {**official(), "conv_in.weight": torch.zeros(32, 1, 3, 3)}, "3 channels"),
     "part": (lambda: {name: value for name, value in official().items() if "mid." not in name}, "lacks"),
-    "more": (lambda: {**official(), "extra.weight": ONE}, "no use for"),
-    "more guided": (lambda: guided(label_proj__weight=ONE), "no use for"),
+    "more": (lambda: {**official(), "extra.weight": ONE}, "does not have"),
+    "more guided": (lambda: guided(label_proj__weight=ONE), "does not have"),
     "half a decoder": (lambda: {k: v for k, v in guided().items() if "output_blocks.3" not in k}, "lacks|no ADM"),
 }
 
