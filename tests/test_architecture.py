@@ -32,7 +32,7 @@ DEPTHS = {
     "evaluation": 2,
     "jobs": 5,
     "studio": 7,
-    "cli": 6,
+    "cli": 7,
 }
 MOST_ENTRIES = 10  # folders and files at the top, besides __init__.py and __main__.py
 

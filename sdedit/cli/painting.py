@@ -45,7 +45,9 @@ def run_painting(
         click.UsageError: if options contradict each other, or no image is named.
         SdeditError: as `run_paint_job`.
     """
-    job = _take_job(context, options, layers)
+    if layers is not None and layers.invert_mask and layers.mask is None:
+        raise click.UsageError("--invert-mask needs a --mask.")
+    job = take_job(context, options, layers)
     if save_config is not None:
         write_config(context, save_config, console_for(quiet))
     if not images and list_file is None:
@@ -63,18 +65,12 @@ def run_painting(
 
 
 def take_layers(task: str, options: dict[str, Any]) -> LayerOptions:
-    """Take the options of what is laid over images out of a command's options.
-
-    Raises:
-        click.UsageError: if they contradict each other.
-    """
-    if options["invert_mask"] and options["mask"] is None:
-        raise click.UsageError("--invert-mask needs a --mask.")
+    """Take the options of what is laid over images out of a command's options."""
     names = [field.name for field in fields(LayerOptions) if field.name in options]
     return LayerOptions(task, **{name: options.pop(name) for name in names})
 
 
-def _take_job(context: click.Context, options: dict[str, Any], layers: LayerOptions | None = None) -> PaintOptions:
+def take_job(context: click.Context, options: dict[str, Any], layers: LayerOptions | None = None) -> PaintOptions:
     """The options of a job that paints, or with layers edits, out of a command's options.
 
     Raises:

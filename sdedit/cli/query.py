@@ -9,8 +9,8 @@ from typing import Any
 import click
 
 from sdedit.cli.edit import edit
-from sdedit.cli.painting import take_job, take_layers
 from sdedit.cli.paint import paint
+from sdedit.cli.painting import take_job, take_layers
 from sdedit.cli.strokes import strokes
 from sdedit.errors import SdeditError
 from sdedit.jobs.options import PaintOptions
