@@ -48,7 +48,7 @@ class Calibration:
 
 @torch.inference_mode()
 def denoising_errors(
-    model: ScoreModel, images: Tensor, sigmas: tuple[float, ...], on_batch: Callable[[], object] = lambda: None
+    model: ScoreModel, images: Tensor, sigmas: tuple[float, ...], on_batch: Callable[[], object] | None = None
 ) -> Tensor:
     """Mean squared error of the denoiser, with the same noise at every call.
 
@@ -69,12 +69,13 @@ def denoising_errors(
             y = batch.to(model.device, torch.float32)
             d = model.denoise(y + sigma * z, torch.full((1,), sigma, device=model.device))
             errors.append((d - y).square().mean(dim=(1, 2, 3)))
-            on_batch()
+            if on_batch is not None:
+                on_batch()
         rows.append(torch.cat(errors))
     return torch.stack(rows).to("cpu", torch.float64)
 
 
-def calibrate(model: ScoreModel, photographs: Tensor, on_batch: Callable[[], object] = lambda: None) -> Calibration:
+def calibrate(model: ScoreModel, photographs: Tensor) -> Calibration:
     """Measure photographs (N, 3, H, W) in [0, 1] at the model's native size.
 
     Raises:
@@ -85,7 +86,7 @@ def calibrate(model: ScoreModel, photographs: Tensor, on_batch: Callable[[], obj
             f"a calibration needs at least {LEAST_PHOTOGRAPHS} photographs, better 50; there are {len(photographs)}"
         )
     sigmas = tuple(model.schedule.sigma(t) for t in _TIMES)
-    logs = denoising_errors(model, photographs, sigmas, on_batch).clamp(min=1e-12).log()
+    logs = denoising_errors(model, photographs, sigmas).clamp(min=1e-12).log()
     return Calibration(sigmas, tuple(logs.mean(dim=1).tolist()), tuple(logs.std(dim=1).tolist()), len(photographs))
 
 
@@ -119,7 +120,7 @@ def suggest_t0(
     guide: Tensor | Image.Image,
     low: float = LOW,
     high: float = HIGH,
-    on_evaluation: Callable[[], object] = lambda: None,
+    on_evaluation: Callable[[], object] | None = None,
 ) -> float:
     """A start time for a guide: the one that `find_t0` finds, within bounds.
 
@@ -143,7 +144,7 @@ def suggest_t0(
     return min(max(high if found is None else found, low), high)
 
 
-def find_t0(model: ScoreModel, guide: Tensor, on_evaluation: Callable[[], object] = lambda: None) -> float | None:
+def find_t0(model: ScoreModel, guide: Tensor, on_evaluation: Callable[[], object] | None = None) -> float | None:
     """The smallest t0 at which the guide's log error is within a standard deviation of the photographs' mean.
 
     Args:

@@ -6,6 +6,7 @@ import base64
 import hashlib
 import io
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -235,5 +236,5 @@ def test_a_calibrated_one_suggests_what_t0_auto_paints_with(loaded_model: ScoreM
 
 def with_calibration(model: ScoreModel, photographs: list[Image.Image]) -> ScoreModel:
     images = torch.stack([to_tensor(fit_guide(image, (16, 16))) for image in photographs])
-    card = {**model.card, CALIBRATION: calibrate(model, images).to_dict()}
+    card = {**model.card, CALIBRATION: asdict(calibrate(model, images))}
     return ScoreModel(model.network, model.preconditioning, model.schedule, model.native_size, card, model.checksum)
