@@ -129,8 +129,8 @@ def _load_named(path: Path, shortest: int | None) -> tuple[list[tuple[str, Pixel
             image = open_image(file.content, file.name)
             if shortest is not None:
                 working_size(image.size, shortest)
-            image = np.asarray(image)
-            return image if shortest is None else resized(image, shortest)
+            pixels = np.asarray(image)
+            return pixels if shortest is None else resized(pixels, shortest)
         except SdeditError as error:
             return error
         except ValueError as error:

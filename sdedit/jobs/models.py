@@ -147,7 +147,7 @@ def convert_model(model: ScoreModel, output: Path, overwrite: bool = False, dtyp
     """
     import torch
 
-    from sdedit.checkpoints.formats.diffusers import export_diffusers
+    from sdedit.checkpoints.formats.diffusers.write import export_diffusers
     from sdedit.checkpoints.formats.native import save_checkpoint
 
     check_conversion(output, overwrite, dtype)
