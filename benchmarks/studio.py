@@ -2,8 +2,8 @@
 
     python benchmarks/studio.py [ROUNDS] [GUIDE]
 
-Starts `sdedit studio` and asks it ROUNDS times (20) for a stream of the same guide (examples/coast.png at 512 x 384, as
-a page sends it), by turns with the same image painted by the library in this process, and prints the median
+Starts `sdedit studio` and asks it ROUNDS times (20) for a stream of the same guide (examples/guides/coast.png at 512 x
+384, as a page sends it), by turns with the same image painted by the library in this process, and prints the median
 milliseconds of each: from before the request is sent to the first preview, and to the image's file, both decoded.
 """
 
@@ -28,7 +28,7 @@ wait_without_spinning(os.environ)  # as the command does, before torch is there
 from sdedit.diffusion.device import tune_allocator  # noqa: E402
 
 rounds = int(sys.argv[1]) if len(sys.argv) > 1 else 20
-guide = Path(sys.argv[2] if len(sys.argv) > 2 else "examples/coast.png")
+guide = Path(sys.argv[2] if len(sys.argv) > 2 else "examples/guides/coast.png")
 tune_allocator()
 model = sdedit.load_model(device="auto")
 strokes = Image.open(guide).convert("RGB")
