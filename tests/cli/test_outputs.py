@@ -175,7 +175,7 @@ def test_a_command_says_what_it_waits_for_on_a_terminal(guide: Path, words: list
         assert process.stderr is not None
         said = process.stderr.readline()
         os.write(here, b"\n\x04")  # the end of a file, as Ctrl-D gives it
-        assert said == b"waiting for a picture on standard input; Ctrl-C ends this\n"
+        assert said == b"waiting for an image on standard input; Ctrl-C ends this\n"
         assert b"standard input" in process.stderr.read()
         assert process.wait() == 1
     shown = [*words[:-1], "-"]
