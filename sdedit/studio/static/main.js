@@ -126,6 +126,9 @@ function wire() {
   history.addEventListener("restore", (event) => goBack(/** @type {CustomEvent} */ (event).detail));
   history.addEventListener("failed", (event) => failedToKeep(/** @type {CustomEvent} */ (event).detail));
   keeper?.addEventListener("failed", (event) => failedToKeep(/** @type {CustomEvent} */ (event).detail));
+  addEventListener("beforeunload", (event) => {
+    if (painting.actions.length > 1 && (!keeper || keeper.failed)) event.preventDefault(); // it would be lost
+  });
   if (!store) failedToKeep(new Error("it has no storage for this page"));
   startShortcuts({ settings, painting, view, shown, live, pointers, keyboard, variants, commands: { save } });
   byId("new").addEventListener("click", begin);

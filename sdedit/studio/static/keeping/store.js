@@ -33,7 +33,6 @@
 
 const NAME = "sdedit-studio";
 const VERSION = 1;
-export const MOST_ENTRIES = 200;
 
 /** @returns {string} an id that no other painting has */
 export const newId = () =>

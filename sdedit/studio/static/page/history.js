@@ -1,14 +1,15 @@
 /** Images that stood for a while, with all that made them: to go back to, to pin, to delete. */
 
-import { MOST_ENTRIES } from "../keeping/store.js";
 import { ask } from "./dialog.js";
 import { byId, element } from "./dom.js";
-import { corner, release, thumb } from "./tray.js";
+import { corner, thumb } from "./tray.js";
 
 /** @typedef {import("../keeping/store.js").Entry} Entry */
 /** @typedef {import("../server/live.js").Result} Result */
 
 const AFTER = 1200; // milliseconds that an image has to stand
+const MOST_ENTRIES = 200; // that are not pinned
+const MOST_BYTES = 150e6; // of their images, which are all at hand
 
 /** Sends "restore" with an entry, and "failed" with the reason. */
 export class History extends EventTarget {
@@ -63,7 +64,7 @@ export class History extends EventTarget {
       result,
     };
     this.entries.unshift(entry);
-    const old = this.entries.filter(({ pinned }) => !pinned).slice(MOST_ENTRIES);
+    const old = tooOld(this.entries);
     this.entries = this.entries.filter((each) => !old.includes(each));
     this.#draw();
     await this.#try(async (store) => {
@@ -108,7 +109,6 @@ export class History extends EventTarget {
   }
 
   #draw() {
-    for (const item of this.list.children) release(item);
     const items = this.entries.map((entry) => {
       const { seed, t0 } = entry.result;
       const time = new Date(entry.time).toLocaleTimeString([], { hour: "2-digit", minute: "2-digit" });
@@ -122,6 +122,17 @@ export class History extends EventTarget {
     this.list.replaceChildren(...(items.length ? items : [hint]));
     byId("history-clear").hidden = !items.length;
   }
+}
+
+/**
+ * @param {Entry[]} entries the newest first
+ * @returns {Entry[]} those that have to go
+ */
+function tooOld(entries) {
+  let bytes = 0;
+  return entries
+    .filter(({ pinned }) => !pinned)
+    .filter(({ result }, n) => (bytes += result.image.length) > MOST_BYTES || n >= MOST_ENTRIES);
 }
 
 /**

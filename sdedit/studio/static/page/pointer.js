@@ -27,6 +27,7 @@ export class Pointers {
       pane.addEventListener("pointerup", (event) => this.#up(event));
       pane.addEventListener("pointercancel", (event) => this.#up(event));
       pane.addEventListener("wheel", (event) => this.#wheel(event), { passive: false });
+      pane.addEventListener("contextmenu", (event) => event.preventDefault()); // of a pen's button, or a long touch
       pane.addEventListener("pointerleave", () => brushwork.hover(null));
     }
   }

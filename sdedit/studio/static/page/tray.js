@@ -2,17 +2,22 @@
 
 import { element, icon, press } from "./dom.js";
 
+const HEIGHT = 168; // pixels: twice what is seen, for fine screens
+
 /**
+ * A small copy of an image: of a photograph the whole would take much memory for each.
  * @param {Uint8Array} image
  * @param {string} [type]
- * @returns {string} an address that `release` frees
+ * @returns {HTMLCanvasElement} in which it appears once it is decoded
  */
-export const addressOf = (image, type = "image/png") => URL.createObjectURL(new Blob([image], { type }));
-
-/** @param {Element} thumb whose image is to be freed */
-export function release(thumb) {
-  const image = thumb.querySelector("img");
-  if (image) URL.revokeObjectURL(image.src);
+export function small(image, type = "image/png") {
+  const canvas = element("canvas", { width: HEIGHT, height: HEIGHT, aria: { hidden: "true" } });
+  createImageBitmap(new Blob([image], { type }), { resizeHeight: HEIGHT, resizeQuality: "high" }).then((bitmap) => {
+    [canvas.width, canvas.height] = [bitmap.width, bitmap.height];
+    canvas.getContext("2d").drawImage(bitmap, 0, 0);
+    bitmap.close();
+  });
+  return canvas;
 }
 
 /**
@@ -22,8 +27,8 @@ export function release(thumb) {
  * @returns {{item: HTMLLIElement, button: HTMLButtonElement}}
  */
 export function thumb(image, label, choose) {
-  const picture = element("img", { src: addressOf(image), alt: "" });
-  const button = element("button", { type: "button", className: "thumb", onclick: choose, title: label, aria: { label } }, picture);
+  const shown = { type: "button", className: "thumb", onclick: choose, title: label, aria: { label } };
+  const button = element("button", shown, small(image));
   return { item: element("li", {}, button), button };
 }
 

@@ -4,7 +4,7 @@ import { Refusal, bytes, painted } from "../server/api.js";
 import { resultOf } from "../server/live.js";
 import { byId, element, press } from "./dom.js";
 import { notify } from "./notices.js";
-import { addressOf, release, thumb } from "./tray.js";
+import { small, thumb } from "./tray.js";
 
 /** @typedef {import("../server/live.js").Result} Result */
 
@@ -51,7 +51,6 @@ export class Variants extends EventTarget {
   }
 
   #empty() {
-    for (const item of this.list.children) release(item);
     const slots = Array.from({ length: COUNT }, () => element("li", {}, element("div", { className: "empty" })));
     this.list.replaceChildren(...slots);
   }
@@ -61,10 +60,8 @@ export class Variants extends EventTarget {
    * @param {Uint8Array} image
    */
   #preview(variant, image) {
-    const slot = this.list.children[variant];
-    release(slot);
-    const picture = element("img", { src: addressOf(image, "image/jpeg"), alt: "" });
-    slot.replaceChildren(element("div", { className: "thumb" }, picture));
+    const preview = element("div", { className: "thumb" }, small(image, "image/jpeg"));
+    this.list.children[variant].replaceChildren(preview);
   }
 
   /**
@@ -75,7 +72,6 @@ export class Variants extends EventTarget {
     const choose = () => this.dispatchEvent(new CustomEvent("chosen", { detail: result }));
     const { item, button } = thumb(result.image, `Seed ${result.seed}`, choose);
     button.dataset.seed = String(result.seed);
-    release(this.list.children[variant]);
     this.list.children[variant].replaceWith(item);
     this.#mark();
   }
