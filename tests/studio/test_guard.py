@@ -63,6 +63,7 @@ def guard() -> Guard:
         [("Host", f"192.168.1.5:{PORT}")],
         [("Host", f"0.0.0.0:{PORT}")],
         [("Host", HOME), ("Host", "evil.test")],
+        [("Host", "evil.test"), ("Host", HOME)],
         [("Host", ""), ("X-Forwarded-Host", HOME)],
         [("Host", HOME), ("Origin", "null")],
         [("Host", HOME), ("Origin", "")],

@@ -179,6 +179,20 @@ def test_a_preview_is_told_once(stage: Stage) -> None:
     assert stage.of("b") == ["queued", "1", "preview", "1", "2", "3", "painted"]
 
 
+def test_one_that_shows_nothing_at_its_first_evaluation_is_looked_at_once(stage: Stage) -> None:
+    """As where the model chooses t0 first."""
+
+    def work(order: Order) -> None:
+        for number in range(1, 4):
+            stage.log.append(("blind", str(number)))
+            stage.painter.give_way(order, LONG)
+
+    stage.submit("first")()
+    stage.painter.submit(Order(work, lambda event: None, "other"))
+    stage.play()
+    assert stage.evaluations() == ["first", "blind", "first", "first", *["blind"] * 3]
+
+
 def test_what_has_no_preview_is_begun_once(stage: Stage) -> None:
     stage.submit("image", "a")()
     stage.submit("suggestion", "b", "suggest")()
@@ -201,6 +215,7 @@ def test_idle_work_waits_for_all_that_is_live(stage: Stage) -> None:
     stage.cues["live", 3] = stage.submit("live again", "y")
     stage.play()
     assert [name for name, event in stage.log if event == "painted"] == ["live", "live again", "idle"]
+    assert stage.evaluations() == [*["live"] * 3, *["live again"] * 3, *["idle"] * 3]
 
 
 def test_idle_work_that_runs_is_not_replaced(stage: Stage) -> None:
