@@ -141,6 +141,27 @@ def test_the_eraser_uncovers_the_paper(open_studio: Any) -> None:
     assert tuple(page.pixels()[128, 60]) == RGB
 
 
+def test_the_other_end_of_a_pen_erases(open_studio: Any) -> None:
+    """Events made by hand: the browser's protocol has no such end."""
+    page = open_studio()
+    blank(page)
+    page.stroke((20, 128), (236, 128))
+    page.set(size=30)
+    page.ask(
+        "const { canvas, pane } = studio.view; pane.setPointerCapture = () => {};"
+        "for (const [type, [x, y], buttons] of it) canvas.dispatchEvent(new PointerEvent(type, { pointerType: 'pen',"
+        " pointerId: 9, button: 5, buttons, pressure: 1, clientX: x, clientY: y, bubbles: true, cancelable: true }))",
+        [
+            ["pointerdown", page.place(128, 100), 32],
+            ["pointermove", page.place(128, 160), 32],
+            ["pointerup", page.place(128, 160), 0],
+        ],
+    )
+    assert (page.strokes()[100:160, 126:130] == 0).all()
+    assert tuple(page.pixels()[128, 60]) == RGB
+    assert page.ask("return [studio.painting.cursor, studio.settings.values.tool]") == [4, "brush"]
+
+
 def test_a_finger_beside_a_pen_does_nothing(open_studio: Any) -> None:
     page = open_studio(has_touch=True)
     blank(page)
