@@ -31,6 +31,7 @@ export class Shown {
     this.flipped = false;
     this.drawn = 0; // the number of the last drawing that was begun
     settings.addEventListener("change", () => this.compare());
+    this.#grip(byId("wipe-grip"));
     view.addEventListener("moved", () => this.#wipe());
   }
 
@@ -101,6 +102,19 @@ export class Shown {
     [before.width, before.height] = flipped ? [canvas.width, canvas.height] : [1, 1];
     if (flipped) /** @type {CanvasRenderingContext2D} */ (before.getContext("2d")).drawImage(canvas, 0, 0);
     this.#wipe();
+  }
+
+  /** @param {HTMLElement} grip by which the wipe is dragged; keys have the slider below */
+  #grip(grip) {
+    grip.addEventListener("pointerdown", (event) => {
+      event.stopPropagation(); // it is no stroke
+      grip.setPointerCapture(event.pointerId);
+    });
+    grip.addEventListener("pointermove", (event) => {
+      if (!grip.hasPointerCapture(event.pointerId)) return;
+      const share = this.view.point(event)[0] / this.view.width;
+      this.settings.set("wipe", Math.round(100 * Math.min(Math.max(share, 0), 1)));
+    });
   }
 
   #wipe() {
