@@ -61,6 +61,11 @@ def pull(model: str, quiet: bool) -> None:
 )
 @click.option("--heads", type=click.IntRange(1, 1024), help="Attention heads at every level.")
 @click.option("--head-channels", type=click.IntRange(1, 8192), help="Channels of each head, instead of --heads.")
+@click.option(
+    "--attention-order",
+    type=click.Choice(["legacy", "new"]),
+    help="Order of q, k and v in ADM networks of several heads: head by head, or each for all heads.",
+)
 @click.option("--size", type=click.IntRange(8, 4096), help="Height and width of the training images, in pixels.")
 @click.option(
     "--dtype",
@@ -80,7 +85,7 @@ def convert(output: Path, overwrite: bool, dtype: str, **options: Any) -> None:
     from sdedit.jobs.settings import tell_notes
 
     check_conversion(output, overwrite, dtype)
-    names = ("schedule", "timesteps", "prediction", "heads", "head_channels", "size")
+    names = ("schedule", "timesteps", "prediction", "heads", "head_channels", "attention_order", "size")
     known = {name: options.pop(name) for name in names}
     model = take_model({**options, "precision": "fp32", "device": "cpu"}).load(show_progress=True, **known)
     tell_notes(model, LOUD)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sdedit.diffusion.preconditioning import Prediction, VPPreconditioning
 from sdedit.diffusion.vp_schedule import Betas, VPSchedule
@@ -41,6 +41,8 @@ class Assumptions:
         prediction: what the network was trained to tell.
         heads: the number of attention heads at every level.
         head_channels: or the channels of each head.
+        attention_order: of the rows of a layer that makes q, k and v of several heads at once: those of one head after
+            those of another ("legacy"), or first q of all heads ("new").
         size: height and width of the training images, in pixels.
     """
 
@@ -49,6 +51,7 @@ class Assumptions:
     prediction: Prediction | None = None
     heads: int | None = None
     head_channels: int | None = None
+    attention_order: Literal["legacy", "new"] | None = None
     size: int | None = None
 
     def given(self) -> set[str]:
@@ -78,12 +81,9 @@ class Assumptions:
             SdeditError: as `vp_schedule`.
         """
         schedule, scale = self.vp_schedule(betas, timesteps)
-        open_ = {"its noise schedule": usual} if self.schedule is None and self.timesteps is None else {}
-        open_ |= {"what it predicts": "the noise"} if self.prediction is None else {}
-        notes = [f"the file does not say {' and '.join(open_)}; {' and '.join(open_.values())}"] if open_ else []
-        verb = "are assumed" if len(open_) > 1 else "is assumed"
-        made = VPPreconditioning(schedule, self.prediction or "eps", scale)
-        return made, [f"{note} {verb}, as of the published ones" for note in notes]
+        taken = {"its noise schedule": usual} if self.schedule is None and self.timesteps is None else {}
+        taken |= {"what it predicts": "the noise"} if self.prediction is None else {}
+        return VPPreconditioning(schedule, self.prediction or "eps", scale), told(taken)
 
     def vp_schedule(self, betas: Betas = "linear", timesteps: int = 1000) -> tuple[VPSchedule, float]:
         """The schedule that is usual for a file, or what was given in its place, and the label's scale.
@@ -103,3 +103,12 @@ class Assumptions:
 
 
 NOTHING = Assumptions()
+
+
+def told(taken: Mapping[str, str]) -> list[str]:
+    """A note on what was taken for what a file does not say, both in words; none if there is nothing."""
+    if not taken:
+        return []
+    verb = "are" if len(taken) > 1 else "is"
+    what, values = " and ".join(taken), " and ".join(taken.values())
+    return [f"the file does not say {what}; {values} {verb} assumed, as of the published ones"]

@@ -15,7 +15,7 @@ from typing import Any
 from torch import Tensor
 
 from sdedit.checkpoints.checkpoint import Checkpoint, check_claims
-from sdedit.checkpoints.formats.assumptions import ADM, IMPROVED_DDPM, NOTHING, Assumptions
+from sdedit.checkpoints.formats.assumptions import ADM, IMPROVED_DDPM, NOTHING, Assumptions, told
 from sdedit.checkpoints.formats.containers import only_tensors
 from sdedit.checkpoints.formats.layout import Naming, collect, parts, sources, without_variance
 from sdedit.diffusion.ncsnpp import NetworkConfig
@@ -89,7 +89,7 @@ def read_guided(path: Path, content: Any, assumptions: Assumptions = NOTHING) ->
     def join(own: str, group: list[Tensor]) -> Tensor:
         (tensor,) = group
         heads = config.heads_of(tensor.shape[0] // 3) if ".qkv." in own else 0
-        if heads and tensor.shape[0] % (3 * heads) == 0:
+        if assumptions.attention_order != "new" and heads and tensor.shape[0] % (3 * heads) == 0:
             # Head by head q, k and v; here q of all heads first.
             tensor = tensor.unflatten(0, (heads, 3, -1)).transpose(0, 1).flatten(0, 2)
         pixelwise = own.endswith((".qkv.weight", ".out.weight")) and tensor.dim() == 3
@@ -127,17 +127,17 @@ def infer_config(
         scale_shift = first == 2 * tensors["output_blocks.0.0.out_layers.3.weight"].shape[0]
         stem = tensors["input_blocks.0.0.weight"].shape[0]
         heads, head_channels = assumptions.heads or 1, assumptions.head_channels or 0
-        notes = []
+        taken = {}
         if not assumptions.given() & {"heads", "head_channels"}:
             if by_block and stem >= 128:
                 head_channels = 64
             elif by_block or scale_shift:
                 heads = 4
-            what = f"{head_channels} channels each" if head_channels else f"{heads}" if heads > 1 else "one"
-            order = "" if what == "one" else ", with q, k and v head by head,"
-            notes.append(
-                f"the file does not say its attention heads; {what}{order} is assumed, as of the published ones"
+            taken["its attention heads"] = (
+                f"{head_channels} channels each" if head_channels else "one" if heads == 1 else str(heads)
             )
+            if (head_channels or heads > 1) and assumptions.attention_order is None:
+                taken["their order"] = "q, k and v head by head"
         config = NetworkConfig(
             stem_channels=stem,
             channels=tuple(level[0].width for level in levels),
@@ -153,7 +153,7 @@ def infer_config(
         raise SdeditError(
             f"{path} holds a network that is no ADM or improved DDPM of the published kinds: {error}"
         ) from error
-    return config, notes
+    return config, told(taken)
 
 
 def _steps(tensors: Mapping[str, Tensor]) -> list[_Step]:

@@ -89,6 +89,20 @@ def test_adm_without_variance_may_be_something_else(tmp_path: Path, sdedit: Comm
     assert load(guided(out=3, updown=False), tmp_path / "improved.pt").schedule == VPSchedule()
 
 
+def test_the_order_of_attention_heads_can_be_told(tmp_path: Path) -> None:
+    state = guided()
+    legacy = load(state, tmp_path / "a.pt")
+    assert any("their order" in note and "head by head" in note for note in legacy.notes)
+    heads = legacy.network.config.heads
+    new = {
+        name: tensor.unflatten(0, (heads, 3, -1)).transpose(0, 1).flatten(0, 2) if ".qkv." in name else tensor
+        for name, tensor in state.items()
+    }
+    assert same(load(new, tmp_path / "b.pt", assumptions=Assumptions(attention_order="new")), legacy)
+    assert same(load(state, tmp_path / "a.pt", assumptions=Assumptions(attention_order="legacy")), legacy)
+    assert not same(load(new, tmp_path / "b.pt"), legacy)
+
+
 def test_what_is_assumed_is_said_and_kept(tmp_path: Path, sdedit: Command, official: State) -> None:
     for content, words in ((official, ["noise schedule", "what it predicts"]), (guided(), ["attention heads"])):
         torch.save(content, tmp_path / "a.pt")
