@@ -10,7 +10,8 @@ from typing import Any
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
 from sdedit.diffusion.preconditioning import EDMPreconditioning
 from sdedit.diffusion.schedule import VESchedule
-from sdedit.errors import SdeditError
+from sdedit.errors import SdeditError, meant_time
+from sdedit.io.files import at_home
 from sdedit.io.tables import from_table, read_toml
 
 _LONGEST_EMA = 12**-0.5  # the plain mean of all weights
@@ -98,7 +99,7 @@ def load_train_config(path: Path) -> TrainConfig:
     if base is not None:
         if not isinstance(base, str):
             raise SdeditError(f"{path}: base must be the name of another recipe, not {base!r}")
-        below = read_toml(path.parent / base)
+        below = read_toml(path.parent / at_home(base, str(path)))
         if "base" in below:
             raise SdeditError(f"{path}: {base} has a base itself; name a recipe that stands alone")
         tables = _laid_over(below, tables)
@@ -146,9 +147,28 @@ def _check(config: TrainConfig) -> None:
         raise ValueError("ema in [optimiser] names a length twice")
     if not 0 <= config.optimiser.decay_from < 1:
         raise ValueError("decay_from in [optimiser] must lie in [0, 1)")
+    if not all(0 <= rate < math.inf for rate in (config.optimiser.muon, config.optimiser.adam)):
+        raise ValueError("muon and adam in [optimiser] must not be negative")
+    if not config.optimiser.clip > 0 or config.optimiser.warmup < 0:
+        raise ValueError("clip in [optimiser] must be above 0, and warmup must not be negative")
+    if not 0 < config.preconditioning.sigma_data < math.inf:
+        raise ValueError("sigma_data in [preconditioning] must be above 0")
     if config.guidance.weight < 0:
         raise ValueError("weight in [guidance] must not be negative")
     if config.guidance.below <= 0:
         raise ValueError("below in [guidance] must be above 0")
     if not (config.budget.minutes > 0) ^ (config.budget.pictures > 0):
         raise ValueError("[budget] must set either minutes or pictures, above 0")
+    _check_report(config.report)
+
+
+def _check_report(report: ReportConfig) -> None:
+    """Refuse what would end a run only when its first report is due."""
+    if not 0 < report.preview_t0 <= 1:
+        raise ValueError(
+            f"preview_t0 in [report] must lie in (0, 1], not {report.preview_t0:g}{meant_time(report.preview_t0)}"
+        )
+    if report.preview_steps < 1 or report.validation_pictures < 1:
+        raise ValueError("preview_steps and validation_pictures in [report] must be at least 1")
+    if not min(report.checkpoint_minutes, report.validate_minutes, report.preview_minutes) > 0:
+        raise ValueError("checkpoint_minutes, validate_minutes and preview_minutes in [report] must be above 0")

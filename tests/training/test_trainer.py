@@ -299,6 +299,12 @@ def test_a_state_that_carries_code_is_not_run(sdedit: Command, recipe: Path, pho
         (("channels = [16, 32]", "channels = [16]"), ["blocks"]),
         (("stem_channels = 16", ""), ["stem_channels"]),
         (("[card]", "[card"), ["TOML"]),
+        (("preview_steps = 3", "preview_t0 = 400"), ["preview_t0", "did you mean 0.4?"]),
+        (("preview_steps = 3", "preview_steps = 0"), ["preview_steps"]),
+        (("checkpoint_minutes = 5", "checkpoint_minutes = 0"), ["checkpoint_minutes"]),
+        (("warmup = 5", "muon = -1"), ["muon"]),
+        (("warmup = 5", "clip = 0"), ["clip"]),
+        (("[optimiser]", "[preconditioning]\nsigma_data = 0\n[optimiser]"), ["sigma_data"]),
     ],
 )
 def test_bad_recipes(recipe: Path, change: tuple[str, str], words: list[str]) -> None:
@@ -307,6 +313,30 @@ def test_bad_recipes(recipe: Path, change: tuple[str, str], words: list[str]) ->
         load_train_config(recipe)
     for word in ["recipe.toml", *words]:
         assert word in str(caught.value)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16"])
+def test_recipes_as_windows_writes_them(recipe: Path, monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    expected = load_train_config(recipe)
+    recipe.write_bytes(RECIPE.replace("\n", "\r\n").encode(encoding))
+    assert load_train_config(recipe) == expected
+    monkeypatch.setenv("HOME", str(recipe.parent))
+    (recipe.parent / "below").mkdir()
+    second = recipe.parent / "below" / "second.toml"
+    second.write_bytes('base = "~/recipe.toml"\n'.encode(encoding))
+    assert load_train_config(second) == expected
+
+
+def test_a_folder_with_results_of_another_run_is_left_alone(
+    sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
+) -> None:
+    words = ["train", recipe, "--data", photographs, "-o", "run", "--quiet"]
+    (tmp_path / "run").mkdir()
+    for name in ("model.safetensors", "log.csv"):
+        (tmp_path / "run" / name).write_bytes(b"of another run")
+        fails_in_one_sentence(sdedit(*words), f"run already holds {name} of another run")
+        fails_in_one_sentence(sdedit(*words, "--resume"), "it lacks state.pt")
+        (tmp_path / "run" / name).unlink()
 
 
 def test_no_recipe(sdedit: Command, photographs: Path) -> None:
