@@ -24,13 +24,13 @@ FLOORS = {
     "__main__": 8,
 }
 DEPTHS = {
-    "io": 3,
+    "io": 4,
     "diffusion": 8,
     "checkpoints": 5,
     "pipelines": 4,
     "training": 4,
     "evaluation": 2,
-    "jobs": 5,
+    "jobs": 6,
     "studio": 7,
     "cli": 7,
 }
@@ -61,8 +61,8 @@ def test_imports_run_down() -> None:
         ),
         (
             {"io/one.py": "", "io/two.py": "import sdedit.io.one", "io/three.py": "from sdedit.io.two import x",
-             "io/four.py": "from sdedit.io import three"},
-            "io has 4 floors, not 3: io/four > io/three > io/two > io/one",
+             "io/four.py": "from sdedit.io import three", "io/five.py": "import sdedit.io.four"},
+            "io has 5 floors, not 4: io/five > io/four > io/three > io/two > io/one",
         ),
         ({f"{name}.py": "" for name in "abcdefghi"}, "13 entries at the top"),
         ({"extra/a.py": ""}, "extra has no floor"),

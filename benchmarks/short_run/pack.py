@@ -23,7 +23,7 @@ from pathlib import Path
 import torch
 from PIL import Image
 
-from sdedit.io.photographs import photograph_files
+from sdedit.io.photograph_files import photograph_files
 
 ROOT = Path(__file__).resolve().parents[2]
 CODE = ("sdedit", "configs", "benchmarks")

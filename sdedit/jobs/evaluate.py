@@ -61,7 +61,8 @@ def run_evaluate_job(job: EvaluateJob, console: Console) -> Iterator[Path]:
     from sdedit.evaluation.curve import BATCH, realism_curve
     from sdedit.evaluation.features import load_extractor
     from sdedit.evaluation.kid import check_enough
-    from sdedit.io.photographs import Omitted, load_squares
+    from sdedit.io.photograph_files import Omitted
+    from sdedit.io.photographs import load_squares
 
     model = job.model.load(console.bars)
     tell_notes(model, console)

@@ -9,7 +9,7 @@ from sdedit.jobs.console import Console, counted
 from sdedit.jobs.tasks import listed
 
 if TYPE_CHECKING:
-    from sdedit.io.photographs import Omitted
+    from sdedit.io.photograph_files import Omitted
 
 
 def tell_omitted(omitted: Omitted, console: Console) -> None:

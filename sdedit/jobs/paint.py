@@ -84,7 +84,7 @@ def paint_guide(guide: str, output: str | None, options: PaintOptions, console: 
     tasks = [Task(guide, file, seed + variant) for variant, file in enumerate(files) if file not in there]
     # Slow imports where they are needed, so that everything above fails fast.
     from sdedit.jobs.batch.batches import Window, make_batches
-    from sdedit.jobs.edit import Reader
+    from sdedit.jobs.readers import Reader
 
     reader = Reader(options.background, options.layers)
     opened = reader.open(tasks[0])

@@ -14,9 +14,9 @@ from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.engine import load_engine
 from sdedit.jobs.batch.ledger import LEDGER_NAME, Ledger
 from sdedit.jobs.console import SILENT, Console
-from sdedit.jobs.edit import Reader
 from sdedit.jobs.guides import Guide
 from sdedit.jobs.options import ALPHA, LayerOptions, ModelOptions, PaintOptions
+from sdedit.jobs.readers import Reader
 from sdedit.jobs.targets import output_files
 from sdedit.jobs.tasks import PaintedFile, Task
 

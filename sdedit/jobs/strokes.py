@@ -18,7 +18,7 @@ from sdedit.errors import SdeditError
 from sdedit.io.files import PIPE, exists, is_folder, open_input
 from sdedit.io.images import fit_guide, open_image, working_size
 from sdedit.io.outputs import beside, plan_outputs
-from sdedit.io.photographs import Omitted, archived_paths, is_zip, photograph_files
+from sdedit.io.photograph_files import Omitted, archived_paths, is_zip, photograph_files
 from sdedit.io.recipe import is_whole, save_image
 from sdedit.io.walk import told_left_out, told_unreadable
 from sdedit.io.writing import ends_the_work, make_folder, write_output

@@ -16,14 +16,16 @@ from tqdm import tqdm
 from sdedit.checkpoints.load import load_model
 from sdedit.diffusion.device import find_device, tune_allocator
 from sdedit.errors import InterruptedWorkError, SdeditError
-from sdedit.io.photographs import Omitted, Pixels, load_pairs, load_photographs
+from sdedit.io.photograph_files import Omitted
+from sdedit.io.photographs import Pixels, load_pairs, load_photographs
 from sdedit.jobs.batch.ranks import find_rank
 from sdedit.jobs.console import SILENT, Console, counted
 from sdedit.jobs.omitted import tell_omitted
 from sdedit.training.config import BudgetConfig, load_train_config
 from sdedit.training.processes import Processes
+from sdedit.training.state import check_folder
 from sdedit.training.teachers import Contrast, Guidance
-from sdedit.training.trainer import Trainer, check_folder
+from sdedit.training.trainer import Trainer
 
 _HELD_OUT_EVERY = 20
 _SECONDS_PER_LINE = 30

@@ -104,7 +104,7 @@ class PaintingWork:
         """Paint; raises `StoppedError` if the order is not to go on."""
         from sdedit.jobs.batch.batches import Batch
         from sdedit.jobs.batch.engine import Engine
-        from sdedit.jobs.edit import Reader
+        from sdedit.jobs.readers import Reader
         from sdedit.jobs.settings import resolve
 
         options, guide = self._options, self._guide

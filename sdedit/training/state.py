@@ -1,4 +1,4 @@
-"""Everything a training run must remember to go on after a kill, in one file written whole or not at all."""
+"""What a training run must remember to go on after a kill, in one file of its folder written whole or not at all."""
 
 from __future__ import annotations
 
@@ -10,9 +10,29 @@ from typing import Any
 import torch
 
 from sdedit.errors import SdeditError
+from sdedit.io.files import exists
 from sdedit.io.writing import write_atomically
 from sdedit.training.counters import Counters
 from sdedit.training.optimiser import Optimiser
+
+STATE = "state.pt"
+
+
+def check_folder(folder: Path, resume: bool) -> None:
+    """Refuse to resume what is not there, and to write over the results of another run.
+
+    Raises:
+        SdeditError: if that is asked for.
+    """
+    state = folder / STATE
+    results = [name for name in ("model.safetensors", "log.csv") if exists(folder / name)]
+    if resume and not exists(state):
+        remedy = "name the folder of the run" if results else "start it without --resume"
+        raise SdeditError(f"there is no training run to resume in {folder}, it lacks {state.name}; {remedy}")
+    if not resume and exists(state):
+        raise SdeditError(f"{folder} already holds a training run; add --resume, or name another folder")
+    if not resume and results:
+        raise SdeditError(f"{folder} already holds {results[0]} of another run; name another folder, or move it away")
 
 
 def state_writer(

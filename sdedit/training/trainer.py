@@ -18,7 +18,7 @@ from sdedit.diffusion.device import find_dtype
 from sdedit.diffusion.ncsnpp import NCSNpp
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
-from sdedit.io.files import exists, reason
+from sdedit.io.files import reason
 from sdedit.io.photographs import Pixels, centre_squares, spread
 from sdedit.io.writing import remove_abandoned_parts
 from sdedit.training.batches import kind_of_batch
@@ -29,13 +29,12 @@ from sdedit.training.optimiser import Optimiser
 from sdedit.training.parameters import FlatParameters
 from sdedit.training.processes import Processes
 from sdedit.training.reports import Reports
-from sdedit.training.state import load_state, state_writer
+from sdedit.training.state import STATE, check_folder, load_state, state_writer
 from sdedit.training.step import TrainingStep
 from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.writer import Writer
 
 _MOST_BATCHES, _SECONDS = 50, 1.0  # between two looks at the losses and the clock, which let the device run dry
-_STATE = "state.pt"
 _LOSS_MEMORY = 0.99  # decay per batch of the running mean that is shown
 
 
@@ -109,7 +108,7 @@ class Trainer:
         self.writer = Writer()
         shown = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
         self.reports = Reports(folder, config, shown, self.model, self.progress, self.writer, log)
-        self.state_file = folder / _STATE
+        self.state_file = folder / STATE
         check_folder(folder, resume)
         if resume:
             load_state(self.state_file, self.optimiser, self.step.generator, self.progress)
@@ -218,23 +217,6 @@ class Trainer:
             f"{100 * used:5.1f} %  {self.progress.pictures} images  loss {loss:.4f}  "
             f"{speed:.0f} images/s  {left:.0f} min left"
         )
-
-
-def check_folder(folder: Path, resume: bool) -> None:
-    """Refuse to resume what is not there, and to write over the results of another run.
-
-    Raises:
-        SdeditError: if that is asked for.
-    """
-    state = folder / _STATE
-    results = [name for name in ("model.safetensors", "log.csv") if exists(folder / name)]
-    if resume and not exists(state):
-        remedy = "name the folder of the run" if results else "start it without --resume"
-        raise SdeditError(f"there is no training run to resume in {folder}, it lacks {state.name}; {remedy}")
-    if not resume and exists(state):
-        raise SdeditError(f"{folder} already holds a training run; add --resume, or name another folder")
-    if not resume and results:
-        raise SdeditError(f"{folder} already holds {results[0]} of another run; name another folder, or move it away")
 
 
 def _generator(device: torch.device) -> torch.Generator:

@@ -15,7 +15,7 @@ import pytest
 from PIL import Image
 
 from sdedit.cli.types import T0Range
-from sdedit.io.photographs import photograph_files
+from sdedit.io.photograph_files import photograph_files
 from sdedit.pipelines.strokes import simulate_strokes
 from tests.helpers.commands import Command, fails_in_one_sentence
 from tests.helpers.folders import REPOSITORY

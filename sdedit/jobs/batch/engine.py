@@ -27,9 +27,9 @@ from sdedit.io.writing import ends_the_work, write_atomically, write_stdout
 from sdedit.jobs.batch.batches import Batch, Window
 from sdedit.jobs.batch.ledger import Ledger
 from sdedit.jobs.console import Console
-from sdedit.jobs.edit import Reader
 from sdedit.jobs.guides import Guide
 from sdedit.jobs.options import PaintOptions
+from sdedit.jobs.readers import Reader
 from sdedit.jobs.settings import Resolved, resolve, warn_of
 from sdedit.jobs.tasks import PaintedFile, Task
 

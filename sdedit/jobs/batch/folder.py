@@ -65,7 +65,7 @@ def paint_folder(
     listing = list_guides(
         inputs, lines, output, options.variants, options.include, options.exclude, f".{options.file_format}"
     )
-    from sdedit.jobs.edit import Reader
+    from sdedit.jobs.readers import Reader
 
     reader = Reader(options.background, options.layers)
     ledger = prepare_folder(output, options.no_recipe)

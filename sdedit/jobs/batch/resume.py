@@ -10,8 +10,8 @@ from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.files import exists, is_empty, is_folder
 from sdedit.io.recipe import is_whole, read_recipe
-from sdedit.jobs.edit import Layers
 from sdedit.jobs.options import PaintOptions
+from sdedit.jobs.readers import Layers
 from sdedit.jobs.settings import Resolved
 from sdedit.jobs.tasks import PaintedFile, Task
 
