@@ -114,11 +114,11 @@ def test_a_plan_gives_a_model_and_what_tells_of_it(packs: Path, tmp_path: Path) 
     plan = packs / "code" / "benchmarks" / "short_run" / "tiny.toml"
     stage = '[[stages]]\nname = "{}"\nrecipe = "recipe.toml"\nminutes = {}\ndata = {}\n'
     plan.write_text(
-        stage.format("base", 0.05, '["landscapes", "more"]')
-        + "keep = 0.2\n"
-        + stage.format("guided", 0.02, '["landscapes", "strokes"]')
+        stage.format("base", 0.02, '["landscapes", "more"]')
+        + "keep = 0.5\n"
+        + stage.format("guided", 0.01, '["landscapes", "strokes"]')
         + 'start = "base"\nweak = "base-early"\n'
-        + stage.format("contrasted", 0.02, '["landscapes"]')
+        + stage.format("contrasted", 0.01, '["landscapes"]')
         + 'start = "guided"\npainted = true\n'
     )
     out = tmp_path / "out"

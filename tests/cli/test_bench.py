@@ -26,8 +26,8 @@ def published_layout(tmp_path: Path) -> Path:
     return path
 
 
-def test_own_network(installed: Command, tiny_checkpoint: Path) -> None:
-    result = installed(
+def test_own_network(sdedit: Command, tiny_checkpoint: Path) -> None:
+    result = sdedit(
         "bench", "--model", tiny_checkpoint, "--repeats", "2", "--batch", "3", "--precision", "fp32", "--json"
     )
     assert result.returncode == 0, result.stderr

@@ -87,12 +87,11 @@ def test_closed_and_full_streams(guide: Path, tiny_checkpoint: Path, tmp_path: P
         (f"{paint} -o b.png <&- >&- 2>&-", 0, ""),
         (f"{paint} -o - >&-", 1, "standard output is closed"),
         (f"{paint} -o - >/dev/full", 1, "no space left"),
-        (f"{paint} --quiet -o c.png 2>/dev/full", 0, ""),
+        (f"env -u HOME {paint} --quiet -o c.png 2>/dev/full", 0, ""),
         ("$sdedit paint - -o d.png <&-", 1, "standard input is closed"),
         ("$sdedit info a.png >/dev/full", 1, "no space left"),
         ("$sdedit paint missing.png 2>/dev/full", 1, ""),
         ("$sdedit strokes strokes.png -o - >/dev/full", 1, "no space left"),
-        (f"env -u HOME {paint} -o e.png --quiet", 0, ""),
     ):
         result = run(command, tmp_path)
         error = result.stderr.decode()
@@ -100,7 +99,7 @@ def test_closed_and_full_streams(guide: Path, tiny_checkpoint: Path, tmp_path: P
         assert said in error, command
         assert "Traceback" not in error, command
         assert "Exception ignored" not in error, command
-    assert {"a.png", "b.png", "c.png", "e.png"} < {path.name for path in tmp_path.iterdir()}
+    assert {"a.png", "b.png", "c.png"} < {path.name for path in tmp_path.iterdir()}
 
 
 @pytest.fixture

@@ -84,10 +84,10 @@ def test_ranges_that_are_none(text: str) -> None:
         T0Range().convert(text, None, None)
 
 
-def test_evaluate(sdedit: Command, installed: Command, quick: list[str], photos: Path, tmp_path: Path) -> None:
+def test_evaluate(sdedit: Command, quick: list[str], photos: Path, tmp_path: Path) -> None:
     assert sdedit("strokes", "photos").returncode == 0
-    result = installed("evaluate", "photos-strokes", "photos", *quick, "--features", "efficientnet-lite0",
-                       "--t0", "0.2,0.7", "-o", "curve.csv", "--plot", "--limit", 11)  # fmt: skip
+    result = sdedit("evaluate", "photos-strokes", "photos", *quick, "--features", "efficientnet-lite0",
+                    "--t0", "0.2,0.7", "-o", "curve.csv", "--plot", "--limit", 11)  # fmt: skip
     assert result.returncode == 0, result.stderr
     assert result.stdout.decode().split() == ["curve.csv", "curve.png"]
     assert "11 guides and 12 photographs at 16 px" in result.stderr.decode()

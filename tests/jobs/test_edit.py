@@ -69,14 +69,16 @@ def edit_all(tiny_checkpoint: Path, tmp_path: Path) -> Callable[..., list[Painte
 
 
 def test_edits_of_a_folder_killed_twice_are_those_of_one_run(
-    tiny_checkpoint: Path, photos: Path, tmp_path: Path
+    sdedit: Command, tiny_checkpoint: Path, photos: Path, tmp_path: Path
 ) -> None:
-    def start(out: str) -> subprocess.Popen:
-        words = ["edit", photos, "--strokes", tmp_path / "strokes", "-o", tmp_path / out, "--seed", "4"]
-        words += ["--model", tiny_checkpoint, "--steps", "60", "--quiet"]
-        return subprocess.Popen([SDEDIT, *map(str, words)], env={**os.environ, "OMP_NUM_THREADS": "1"})
+    words = ["edit", photos, "--strokes", tmp_path / "strokes", "--seed", 4]
+    words += ["--model", tiny_checkpoint, "--steps", 60, "--quiet"]
 
-    assert start("whole").wait() == 0
+    def start(out: str) -> subprocess.Popen:
+        command = [SDEDIT, *map(str, words), "-o", tmp_path / out]
+        return subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+
+    assert sdedit(*words, "-o", "whole").returncode == 0
     ledger, size = tmp_path / "out" / "sdedit.jsonl", 0
     for _ in range(2):
         process = start("out")
@@ -85,7 +87,7 @@ def test_edits_of_a_folder_killed_twice_are_those_of_one_run(
         process.wait()
         size = ledger.stat().st_size
     assert len(pictures(tmp_path / "out")) < 20
-    assert start("out").wait() == 0
+    assert sdedit(*words, "-o", "out").returncode == 0
     assert pictures(tmp_path / "out") == pictures(tmp_path / "whole")
     assert len(pictures(tmp_path / "out")) == 20
 
