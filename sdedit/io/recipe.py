@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 from dataclasses import asdict, dataclass
 from functools import cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -33,6 +32,8 @@ TASKS = ("paint", "edit", "composite")
 @cache
 def package_version() -> str:
     """The version of sdedit that is installed."""
+    from importlib.metadata import version
+
     return version("sdedit")
 
 

@@ -12,11 +12,6 @@ from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_
 from sdedit.errors import SdeditError
 from sdedit.io.files import decode_text, reason
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
-
 Table = TypeVar("Table")
 
 _KINDS = {int: "a whole number", float: "a number", str: "text", bool: "true or false"}
@@ -29,6 +24,10 @@ def read_toml(path: Path) -> dict[str, Any]:
     Raises:
         SdeditError: if it cannot be read, or is not TOML.
     """
+    if sys.version_info >= (3, 11):
+        import tomllib
+    else:
+        import tomli as tomllib
     try:
         text = decode_text(path.read_bytes())
         text.encode()  # no bytes that are no UTF-8

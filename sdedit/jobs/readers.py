@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 from sdedit.errors import SdeditError
 from sdedit.io.files import PIPE, exists, is_file, is_folder, open_input
 from sdedit.io.walk import is_wanted
-from sdedit.jobs.edit import Content, LayeredImage, open_layered
 from sdedit.jobs.guides import Guide, read_guide
 from sdedit.jobs.options import ALPHA, LayerOptions
 
 if TYPE_CHECKING:
+    from sdedit.jobs.edit import LayeredImage
     from sdedit.jobs.tasks import Task
 
 
@@ -44,10 +44,16 @@ class Layers:
         Raises:
             SdeditError: if a file is missing or no whole image, or the output's format cannot hold the image.
         """
+        from sdedit.jobs.edit import Content, open_layered  # with scipy, which painting need not load
+
         paths = [task.path, *self.files(task)]
         if paths.count(PIPE) > 1:
             raise SdeditError("standard input can be one of the images only")
-        image, layer, *mask = map(_read, paths)
+        contents = []
+        for path in paths:
+            stream, name = open_input(path)
+            contents.append(Content(path, name, io.BytesIO(stream.read())))
+        image, layer, *mask = contents
         return open_layered(image, layer, mask[0] if mask else None, self.options, task.output)
 
     def _beside(self, place: str, task: Task) -> str:
@@ -97,8 +103,3 @@ class Reader:
         if self.layers is None:
             return read_guide(task.path, self.background, size)
         return self.layers.open(task).at(size)
-
-
-def _read(path: str) -> Content:
-    stream, name = open_input(path)
-    return Content(path, name, io.BytesIO(stream.read()))
