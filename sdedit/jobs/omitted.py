@@ -34,4 +34,5 @@ def raise_for_omitted(omitted: Omitted, taken: int, made: str) -> None:
         SomeFailedError: if so.
     """
     if failed := len(omitted.failed):
-        raise SomeFailedError(f"{made} is without {failed} of {failed + taken} images; they are listed above")
+        what = "it is" if failed == 1 else "they are"
+        raise SomeFailedError(f"{made} is without {failed} of {failed + taken} images; {what} listed above")

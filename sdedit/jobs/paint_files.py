@@ -91,7 +91,7 @@ def paint_files(
         t0=t0,
         sigma=sigma,
         model=ModelOptions(
-            source=str(model) if named else BUILT_IN,
+            source=str(model) if named else model.name,  # type: ignore[union-attr]
             device=device,
             precision=precision,
             offline=offline,

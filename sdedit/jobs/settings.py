@@ -126,7 +126,7 @@ def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
         background=options.background,
         layers=options.layers,
         raw_weights=options.model.raw_weights,
-        model_source=model.name if options.model.loaded is not None else options.model.source,
+        model_source=options.model.source,
         any_precision=options.model.precision == "auto",
         jpeg_quality=options.jpeg_quality,
         no_recipe=options.no_recipe,

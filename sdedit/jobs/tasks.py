@@ -114,7 +114,8 @@ class Tally:
         sentences = []
         if failed:
             place = "" if ledger is None else f" and in {ledger}"
-            sentences.append(f"{failed} of {total} could not be {self._verb}; they are listed above{place}")
+            what = "it is" if failed == 1 else "they are"
+            sentences.append(f"{failed} of {total} could not be {self._verb}; {what} listed above{place}")
         if kept:
             reason = self._reason or "it was made otherwise"
             words = "is kept," if kept == 1 else "are kept, the first"

@@ -230,8 +230,8 @@ def test_walkers_of_photographs_have_the_manners_of_painting(
     calibrated = sdedit("models", "calibrate", quick[1], place, "-o", "c.safetensors")
     trained = sdedit("train", recipe, "--data", place, "-o", "run")
     for result, code, end in (
-        (evaluated, 3, "the table is without 1 of 25 images; they are listed above"),
-        (calibrated, 3, "the calibration is without 1 of 13 images; they are listed above"),
+        (evaluated, 3, "the table is without 1 of 25 images; it is listed above"),
+        (calibrated, 3, "the calibration is without 1 of 13 images; it is listed above"),
         (trained, 0, "the model is run/model.safetensors, learnt without 1 image"),  # which is whole
     ):
         said = result.stderr.decode()

@@ -122,6 +122,10 @@ def test_calibrate_then_paint(sdedit: Command, guide: Path, tiny_checkpoint: Pat
                      "--animate", "film.png")  # fmt: skip
     assert painted.returncode == 0, painted.stderr
     assert 0.2 <= json.loads(painted.stdout)["t0"] <= 0.25
+    made = json.loads(painted.stdout)
+    assert made["model_source"] == "tiny.safetensors"  # not the name of the model within
+    assert sdedit("replay", made["output"], "-o", "again.png").returncode == 0
+    assert (tmp_path / "again.png").read_bytes() == Path(made["output"]).read_bytes()
     assert Image.open(tmp_path / "film.png").n_frames == 5  # type: ignore[attr-defined]
     fails_in_one_sentence(sdedit("paint", guide, "--t0", "auto:0.5", "--quiet"), "auto:LOW:HIGH")
     fails_in_one_sentence(sdedit("models", "calibrate", "landscapes-128", "photos"), "landscapes-128", "--output")
