@@ -78,6 +78,7 @@ def replay_image(
         overwrite=overwrite,
     )
     options.check()
+    _check_model(image, options.model.source, model)
     target = str(image.with_name(f"{image.stem}-replayed{image.suffix}")) if output is None else output
     file = output_files(guide, target, options, may_skip=False)[0]
     if file is not None and exists(file) and file.samefile(image):
@@ -169,6 +170,16 @@ def load_recipe(image: Path) -> Recipe:
     except ValueError as error:
         raise SdeditError(f"the recipe in {image} cannot be used: {error}") from error
     return recipe
+
+
+def _check_model(image: Path, source: str, named: str | None) -> None:
+    """Refuse a model that was a file or folder once, before anything is read."""
+    from sdedit.checkpoints.hub import HUB, built_in_models
+    from sdedit.checkpoints.registry import published_models
+
+    known = source.startswith(HUB) or source in {**built_in_models(), **published_models()}
+    if named is None and not known and not exists(Path(source)):
+        raise SdeditError(f"the model {source}, by which {image} was made, is not here; name it with --model")
 
 
 def _layer_options(image: Path, recipe: Recipe, guide: str, layer: str | None, mask: str | None) -> LayerOptions | None:

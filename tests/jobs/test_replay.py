@@ -51,6 +51,22 @@ def test_single_pictures_and_other_guides(
     assert Image.open(tmp_path / "b.png").size == Image.open(tmp_path / "a.png").size
 
 
+def test_a_model_that_is_elsewhere_is_named(
+    sdedit: Command, tiny_checkpoint: Path, guide: Path, tmp_path: Path
+) -> None:
+    here = tmp_path / "here.safetensors"
+    here.write_bytes(tiny_checkpoint.read_bytes())
+    words = ["--steps", 1, "--seed", 1, "-o", "a.png"]
+    assert sdedit("paint", guide, "--model", "here.safetensors", *words).returncode == 0
+    here.unlink()
+    fails_in_one_sentence(sdedit("replay", "a.png"), "here.safetensors, by which a.png was made", "--model")
+    assert sdedit("replay", "a.png", "--model", tiny_checkpoint, "-o", "b.png").returncode == 0
+    assert (tmp_path / "a.png").exists()
+    existing = sdedit("replay", "a.png", "--model", tiny_checkpoint, "-o", "b.png")
+    fails_in_one_sentence(existing, "b.png exists; add --overwrite")
+    assert b"--skip-existing" not in existing.stderr  # which replay does not have
+
+
 def test_what_cannot_be_replayed(tiny_checkpoint: Path, guide: Path, tmp_path: Path) -> None:
     with pytest.raises(SdeditError, match="no file"):
         replay(tmp_path / "none.png")

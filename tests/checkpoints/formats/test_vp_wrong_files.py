@@ -71,8 +71,8 @@ def test_wrong_files_are_named(tmp_path: Path, name: str) -> None:
     ("option", "value", "words"),
     [
         ("_class_name", "UNet2DConditionModel", "Condition"),
-        ("num_class_embeds", 10, "num_class_embeds"),
-        ("class_embed_type", "timestep", "class_embed_type"),
+        ("num_class_embeds", 10, "num_class_embeds 10: it is a class-conditional"),
+        ("class_embed_type", "timestep", "class-conditional"),
         ("in_channels", 6, "in_channels"),
         ("out_channels", 4, "out_channels"),
         ("center_input_sample", True, "center_input_sample"),

@@ -69,7 +69,9 @@ def config_from_options(file: Path, options: Mapping[str, Any]) -> NetworkConfig
     for name, (allowed, default) in _FIXED.items():
         value = get(name, default)
         if not any(value == one and isinstance(value, bool) == isinstance(one, bool) for one in allowed):
-            raise SdeditError(f"{file} has {name} {value!r}, which no network that sdedit runs has")
+            classes = name in ("class_embed_type", "num_class_embeds")
+            why = ": it is a class-conditional model" if classes else ", which no network that sdedit runs has"
+            raise SdeditError(f"{file} has {name} {value!r}{why}")
     channels, down, up = get("block_out_channels", ()), get("down_block_types", _DOWN), get("up_block_types", _UP)
     if not all(isinstance(row, (list, tuple)) and row for row in (channels, down, up)) or type(channels[0]) is not int:
         raise SdeditError(f"{file} has no list of block_out_channels, down_block_types or up_block_types")
