@@ -17,7 +17,7 @@ from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.photographs import load_pairs
 from sdedit.training.teachers import Contrast, Guidance
-from tests.helpers.commands import Command, fails_in_one_sentence
+from tests.helpers.commands import Command, fails_in_one_sentence, run_here
 from tests.helpers.models import make_tiny_model
 
 RECIPE = """
@@ -84,13 +84,26 @@ def recipe(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def photographs(tmp_path: Path) -> Path:
-    folder = tmp_path / "photographs"
+def write_photographs(folder: Path) -> Path:
     folder.mkdir()
     for index in range(20):
         Image.fromarray(np.full((16, 16, 3), 100 + index, np.uint8)).save(folder / f"{index:02}.png")
     return folder
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> Path:
+    return write_photographs(tmp_path / "photographs")
+
+
+@pytest.fixture(scope="module")
+def strong_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The model of a run from nothing, on which the others build."""
+    folder = tmp_path_factory.mktemp("strong")
+    (folder / "recipe.toml").write_text(RECIPE)
+    words = ["train", "recipe.toml", "--data", str(write_photographs(folder / "photographs")), "-o", "run", "--quiet"]
+    assert run_here(words, folder).returncode == 0
+    return folder / "run" / "model.safetensors"
 
 
 def brightness(model: ScoreModel) -> float:
@@ -122,11 +135,9 @@ def test_only_the_difference_in_brightness_counts(start: tuple[float, ...]) -> N
 
 
 def test_the_network_goes_away_from_the_weak_model(
-    sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
+    sdedit: Command, recipe: Path, photographs: Path, strong_file: Path, tmp_path: Path
 ) -> None:
     words = ["train", recipe, "--data", photographs, "--quiet", "-o"]
-    assert sdedit(*words, "strong").returncode == 0
-    strong_file = tmp_path / "strong" / "model.safetensors"
     strong = load_model(strong_file, precision="fp32")
     weak = darker(strong, 0.3)
     save_checkpoint(weak, tmp_path / "weak.safetensors")
@@ -170,17 +181,15 @@ def paintings(photographs: Path, folder: Path, darker_by: int) -> Path:
 
 
 def test_the_network_goes_away_from_paintings_that_differ(
-    sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
+    sdedit: Command, recipe: Path, photographs: Path, strong_file: Path, tmp_path: Path
 ) -> None:
     words = ["train", recipe, "--data", photographs, "--quiet", "-o"]
-    assert sdedit(*words, "first").returncode == 0
-    first_file = tmp_path / "first" / "model.safetensors"
-    first = brightness(load_model(first_file, precision="fp32"))
+    first = brightness(load_model(strong_file, precision="fp32"))
     moved = {}
     for darker_by in (0, 10):
         painted = paintings(photographs, tmp_path / f"painted-{darker_by}", darker_by)
         run = f"run-{darker_by}"
-        result = sdedit(*words, run, "--start", first_file, "--painted", painted)
+        result = sdedit(*words, run, "--start", strong_file, "--painted", painted)
         assert result.returncode == 0, result.stderr
         model = load_model(tmp_path / run / "model.safetensors", precision="fp32")
         assert model.card["training"]["contrast"] == {"weight": 2, "below": 50}

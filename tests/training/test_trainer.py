@@ -86,11 +86,9 @@ def test_centre_squares() -> None:
     assert (square[0].permute(1, 2, 0) * 255).round().to(torch.uint8).numpy().tolist() == picture[:, 10:30].tolist()
 
 
-def test_a_run_learns_and_its_model_paints(
-    sdedit: Command, installed: Command, recipe: Path, photographs: Path, tmp_path: Path
-) -> None:
+def test_a_run_learns_and_its_model_paints(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
     recipe.write_text(RECIPE.replace("pictures = 600", "pictures = 2000"))
-    result = installed("train", recipe, "--data", photographs, "-o", "run")
+    result = sdedit("train", recipe, "--data", photographs, "-o", "run")
     assert result.returncode == 0, result.stderr
     assert "22 photographs to learn from, 2 to measure on" in result.stderr.decode()
     with (tmp_path / "run" / "log.csv").open() as file:
@@ -159,9 +157,12 @@ def saves_its_state(process: subprocess.Popen, folder: Path) -> bool:
     return True
 
 
-def test_stopped_and_resumed_equals_uninterrupted(often_saved: Path, photographs: Path, tmp_path: Path) -> None:
+def test_stopped_and_resumed_equals_uninterrupted(
+    sdedit: Command, often_saved: Path, photographs: Path, tmp_path: Path
+) -> None:
     whole = tmp_path / "whole"
-    assert start(often_saved, photographs, whole).wait() == 0
+    words = ["train", often_saved, "--data", photographs, "--quiet", "-o"]
+    assert sdedit(*words, whole).returncode == 0
 
     for attempt in range(5):  # the run may end before the signal comes
         parts = tmp_path / f"parts-{attempt}"
@@ -174,12 +175,12 @@ def test_stopped_and_resumed_equals_uninterrupted(often_saved: Path, photographs
     assert process.returncode == 143
     assert error == "sdedit: SIGTERM ended the training; its state is saved, go on with --resume\n"
 
-    assert start(often_saved, photographs, parts, "--resume").wait() == 0
+    assert sdedit(*words, parts, "--resume").returncode == 0
     for name, tensor in finished_weights(whole).items():
         assert torch.equal(finished_weights(parts)[name], tensor), name
 
 
-def test_killed_and_resumed(often_saved: Path, photographs: Path, tmp_path: Path) -> None:
+def test_killed_and_resumed(sdedit: Command, often_saved: Path, photographs: Path, tmp_path: Path) -> None:
     often_saved.write_text(often_saved.read_text().replace("pictures = 600", "pictures = 2000"))
     run = tmp_path / "run"
     process = start(often_saved, photographs, run)
@@ -192,20 +193,23 @@ def test_killed_and_resumed(often_saved: Path, photographs: Path, tmp_path: Path
         time.sleep(delay)
         process.kill()
         process.wait()
-    assert start(often_saved, photographs, run, "--resume").wait() == 0
+    assert sdedit("train", often_saved, "--data", photographs, "-o", run, "--quiet", "--resume").returncode == 0
     assert load_model(run / "model.safetensors").card["training"]["pictures"] >= 2000
 
 
-def test_two_processes_learn_what_one_does(recipe: Path, photographs: Path, tmp_path: Path) -> None:
+def test_two_processes_learn_what_one_does(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
     # No decay, so that the batches of half a budget are the first half of those of a whole one.
     plain = RECIPE.replace("warmup = 5", "warmup = 5\ndecay_from = 0.99")
     torchrun = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc-per-node", "2", "--no-python"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
-    for starter, folder in (([], "one"), (torchrun, "two")):
+
+    def shared(*words: object) -> subprocess.CompletedProcess:
+        return subprocess.run([*torchrun, SDEDIT, *map(str, words)], capture_output=True, env=environment, check=False)
+
+    for run, folder in ((sdedit, "one"), (shared, "two")):
         for pictures, more in ((80, []), (160, ["--resume"])):
             recipe.write_text(plain.replace("pictures = 600", f"pictures = {pictures}"))
-            words = [*starter, SDEDIT, "train", recipe, "--data", photographs, "-o", tmp_path / folder, *more]
-            result = subprocess.run([*words, "--device", "cpu"], capture_output=True, env=environment, check=False)
+            result = run("train", recipe, "--data", photographs, "-o", tmp_path / folder, *more, "--device", "cpu")
             assert result.returncode == 0, result.stderr
             assert result.stderr.count(b"22 photographs to learn from") == 1
     first, second = (finished_weights(tmp_path / folder) for folder in ("one", "two"))
