@@ -55,7 +55,7 @@ decay_from = 0.0
 weight = 2.0
 
 [budget]
-pictures = 3000
+pictures = 2000
 
 [report]
 validation_pictures = 2
@@ -159,7 +159,7 @@ def test_the_network_goes_away_from_the_weak_model(
 
     training = guided.card["training"]
     assert training["start"]["sha256"] == strong.checksum
-    assert training["start"]["pictures"] >= 3000
+    assert training["start"]["pictures"] >= 2000
     assert training["guidance"]["weight"] == 2
     assert "guidance" not in plain.card["training"]
     told = sdedit("info", "guided/model.safetensors").stdout.decode()
@@ -228,7 +228,7 @@ def test_pairs_have_the_same_name_and_shape(photographs: Path, tmp_path: Path) -
 def test_a_run_begins_with_the_weights_it_is_given(
     sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path
 ) -> None:
-    recipe.write_text(RECIPE.replace("pictures = 3000", "pictures = 1").replace("warmup = 5", "muon = 0\nadam = 0"))
+    recipe.write_text(RECIPE.replace("pictures = 2000", "pictures = 1").replace("warmup = 5", "muon = 0\nadam = 0"))
     save_checkpoint(make_tiny_model(3), tmp_path / "start.safetensors")
     result = sdedit("train", recipe, "--data", photographs, "--start", "start.safetensors", "-o", "run", "--quiet")
     assert result.returncode == 0, result.stderr
