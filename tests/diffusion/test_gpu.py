@@ -72,7 +72,7 @@ def test_finish_scales_and_adds(shape: tuple[int, ...], dtype: torch.dtype, adde
 
 @pytest.mark.parametrize(("stride", "padding"), [(2, 1), (1, 2)])
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("shape", [(1, 3, 4, 2), (2, 12, 10, 6), (1, 300, 8, 16)])
+@pytest.mark.parametrize("shape", [(1, 3, 4, 2), (2, 12, 10, 6), (1, 300, 4, 16)])
 def test_filters_are_those_of_the_plain_network(
     shape: tuple[int, ...], dtype: torch.dtype, stride: int, padding: int
 ) -> None:

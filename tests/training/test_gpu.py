@@ -23,13 +23,14 @@ from sdedit.training.config import load_train_config
 from sdedit.training.parameters import FlatParameters
 from sdedit.training.trainer import Trainer
 from tests.helpers.commands import Command
-from tests.helpers.gpu import DEVICE, SHAPES, assert_close, channels_last, needs_gpu
+from tests.helpers.gpu import DEVICE, assert_close, channels_last, needs_gpu
 from tests.helpers.models import CHURCH_CUT_SMALL, OPTIONS, SIZES, randomise
 from tests.helpers.training import RECIPE, stripes
 
 pytest.importorskip("triton", reason="the kernels are Triton's")
 
 TOLERANCES = {torch.float32: 5e-5, torch.bfloat16: 2e-2}
+OF_SEVERAL_TILES = [(1, 16, 9, 7), (3, 12, 5, 1), (3, 48, 11, 9), (3, 20, 1, 1), (3, 64, 8, 8)]  # of 16 by 16
 
 
 def vectors(channels: int, count: int) -> list[Tensor]:
@@ -47,7 +48,7 @@ def assert_gradients(found: tuple[Tensor, ...], expected: tuple[Tensor, ...], to
 @pytest.mark.parametrize("programs", [3, 2048])
 @pytest.mark.parametrize(("silu", "shifts", "past"), [(True, 0, False), (False, 1, True), (True, 3, True)])
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("shape", [(1, 16, 9, 7), (3, 12, 5, 1), (3, 48, 20, 33), (3, 20, 1, 1), (3, 64, 8, 8)])
+@pytest.mark.parametrize("shape", OF_SEVERAL_TILES)
 def test_gradients_of_norm_silu(
     shape: tuple[int, ...],
     dtype: torch.dtype,
@@ -87,7 +88,7 @@ def test_gradients_of_norm_silu(
 @pytest.mark.parametrize("part_of_wider", [False, True])
 @pytest.mark.parametrize(("scale", "added"), [(1.0, True), (0.7, True), (0.7, False)])
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("shape", OF_SEVERAL_TILES)
 def test_gradients_of_a_residual_sum(
     shape: tuple[int, ...],
     dtype: torch.dtype,
@@ -116,7 +117,7 @@ def test_gradients_of_a_residual_sum(
 
 
 @pytest.mark.parametrize("dtype", TOLERANCES)
-@pytest.mark.parametrize("shape", [(1, 3, 4, 2), (2, 12, 10, 6), (1, 300, 8, 16)])
+@pytest.mark.parametrize("shape", [(1, 3, 4, 2), (2, 12, 10, 6), (1, 300, 4, 16)])
 def test_gradients_of_filters(shape: tuple[int, ...], dtype: torch.dtype) -> None:
     for filtered, plain in (
         (lambda x: triton_autograd.fir_down(x, 2, 1), FIRDown()),
