@@ -35,7 +35,7 @@ def compare_outside(edited: Path, source: Path, mask: Path, console: Console) ->
     from sdedit.pipelines.mask import mask_values, without_traces
 
     before, after = (open_image(*open_input(str(file))) for file in (source, edited))
-    exact = [open_source(*open_input(str(file))).channels() for file in (source, edited)]
+    sources = [open_source(*open_input(str(file))) for file in (source, edited)]
     free = decode(*open_input(str(mask)), mask_values)
     for (width, height), file in ((after.size, edited), (free.shape[::-1], mask)):
         if (width, height) != before.size:
@@ -45,7 +45,9 @@ def compare_outside(edited: Path, source: Path, mask: Path, console: Console) ->
         raise SdeditError(f"{mask} is white everywhere: there is nothing outside it to measure")
     difference = (to_tensor(after) - to_tensor(before))[:, kept]
     changed = (difference != 0).any(dim=0)
-    if exact[0].dtype == exact[1].dtype and exact[0].shape == exact[1].shape:
+    exact = [one.channels() for one in sources]
+    alike = sources[0].profile == sources[1].profile and exact[0].dtype == exact[1].dtype
+    if alike and exact[0].shape == exact[1].shape:
         # What 8 bits in sRGB do not show: lower bits, and transparency.
         changed |= torch.from_numpy((exact[0] != exact[1]).any(axis=2))[kept]
     facts: dict[str, Any] = {

@@ -17,6 +17,7 @@ from sdedit.io.deep import write_deep_png
 from sdedit.jobs.compare import compare_outside
 from sdedit.jobs.console import LOUD
 from tests.helpers.commands import Command, fails_in_one_sentence
+from tests.helpers.profiles import exchanged
 
 
 def test_an_edit_outside_its_mask(
@@ -74,6 +75,16 @@ def test_what_8_bits_in_srgb_do_not_show_is_compared_too(tmp_path: Path, monkeyp
         facts = compare_outside(files[1], files[0], tmp_path / "mask.png", LOUD)
         assert (facts["of them changed"], facts["l2"]) == (1, 0.0), name
         assert compare_outside(files[0], files[0], tmp_path / "mask.png", LOUD)["of them changed"] == 0
+
+
+def test_other_numbers_for_the_same_colours_are_no_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distances, "masked_lpips", lambda *images: Tensor([0.0]))
+    picture = np.random.default_rng(0).integers(0, 255, (6, 8, 3), np.uint8)
+    Image.fromarray(picture).save(tmp_path / "before.png")
+    Image.fromarray(picture[..., ::-1].copy()).save(tmp_path / "after.png", icc_profile=exchanged())
+    Image.new("L", (8, 6)).save(tmp_path / "mask.png")
+    facts = compare_outside(tmp_path / "after.png", tmp_path / "before.png", tmp_path / "mask.png", LOUD)
+    assert (facts["of them changed"], facts["l2"]) == (0, 0.0)
 
 
 def test_a_download_says_nothing_on_standard_output(
