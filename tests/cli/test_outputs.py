@@ -78,6 +78,11 @@ def test_overwriting_a_link_writes_what_it_points_to(
         assert (tmp_path / "store" / file).stat().st_size > 3
     for file in (tmp_path / "store").iterdir():
         file.unlink() if file != stored else None
+    painted = tmp_path / "z.png"
+    assert sdedit("paint", guide, "-o", painted, *paint).returncode == 0
+    package.replay(painted, guide, output=link, overwrite=True)
+    assert link.is_symlink()
+    assert stored.read_bytes() == painted.read_bytes()
     # In a folder too, where it may point to the guide.
     (tmp_path / "guides").mkdir()
     (tmp_path / "many").mkdir()

@@ -12,6 +12,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from sdedit.errors import SdeditError
 from sdedit.jobs.paint_files import paint_files
@@ -78,6 +79,20 @@ def run(command: str, folder: Path) -> subprocess.CompletedProcess:
     return subprocess.run(
         ["bash", "-c", command], capture_output=True, cwd=folder, env={**os.environ, "sdedit": SDEDIT}, check=False
     )
+
+
+def test_in_a_folder_of_strokes_and_edits_too(sdedit: Command, tiny_checkpoint: Path, tmp_path: Path) -> None:
+    (tmp_path / "photos").mkdir()
+    for name in ("a.png", f"{'n' * 250}.png", f"{'n' * 250}.jpg"):  # the last becomes n….jpg.png, which is too long
+        blocks_picture().save(tmp_path / "photos" / name)
+    Image.new("RGB", (24, 20), "red").save(tmp_path / "strokes.png")
+    edit = ["edit", "photos", "--strokes", "strokes.png", "--model", tiny_checkpoint, "--steps", 1, "-o", "edited"]
+    for words, verb in ((["strokes", "photos"], "simulated"), (edit, "painted")):
+        result = sdedit(*words)
+        assert result.returncode == 3
+        assert f"2 {verb}, 0 done before, 1 failed" in result.stderr.decode()
+        assert "too long" in result.stderr.decode()
+        assert f"1 of 3 could not be {verb}; it is listed above" in result.stderr.decode()
 
 
 def test_closed_and_full_streams(guide: Path, tiny_checkpoint: Path, tmp_path: Path) -> None:
