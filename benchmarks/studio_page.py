@@ -1,13 +1,15 @@
 """What an artist waits for: from the pen's lifting to the first preview and to the whole image, on the page.
 
-    python benchmarks/studio_page.py [STROKES]
+    python benchmarks/studio_page.py [--strokes 20] [--fill]
 
-Starts `sdedit studio`, opens its page in Chromium (that of SDEDIT_CHROMIUM, or /usr/bin/chromium), draws STROKES (20)
-strokes with the mouse, each after the image before it is done, and prints the median milliseconds from `pointerup` to
-the frame that shows the first preview, to the one that shows the image, and what the network took of that (the
-`seconds` that the server tells). Needs the package playwright.
+Starts `sdedit studio`, opens its page in Chromium (that of SDEDIT_CHROMIUM, or /usr/bin/chromium), draws strokes with
+the mouse, each after the image before it is done, and prints the median milliseconds from `pointerup` to the frame that
+shows the first preview, to the one that shows the image, and what the network took of that (the `seconds` that the
+server tells). A stroke is painted as it grows, so that the network is at work for it when the pen is lifted; with
+--fill areas are filled instead, and it is at rest. Needs the package playwright.
 """
 
+import argparse
 import json
 import os
 import signal
@@ -17,7 +19,10 @@ import sys
 
 from playwright.sync_api import sync_playwright
 
-strokes = int(sys.argv[1]) if len(sys.argv) > 1 else 20
+parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+parser.add_argument("--strokes", type=int, default=20)
+parser.add_argument("--fill", action="store_true", help="fill areas instead")
+options = parser.parse_args()
 CHROMIUM = os.environ.get("SDEDIT_CHROMIUM", "/usr/bin/chromium")
 WATCH = """async () => {
   const { studio: { live } } = await import("/main.js");
@@ -49,13 +54,16 @@ def measured(url: str) -> list[list[float]]:
         page.goto(url)
         page.locator("#result-pane[data-state=done]").wait_for(timeout=120_000)
         page.evaluate(WATCH)
+        if options.fill:
+            page.keyboard.press("g")
         box = page.locator("#canvas").bounding_box()
         assert box is not None
-        for n in range(strokes):
+        for n in range(options.strokes):
             x, y = box["x"] + 40 + 17 * n % 360, box["y"] + 60 + 41 * n % 320
             page.mouse.move(x, y)
             page.mouse.down()
-            page.mouse.move(x + 40, y + 20, steps=4)
+            if not options.fill:
+                page.mouse.move(x + 40, y + 20, steps=4)
             page.mouse.up()
             while page.evaluate("globalThis.times.length") <= n:
                 page.wait_for_timeout(100)
