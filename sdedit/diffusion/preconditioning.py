@@ -12,6 +12,7 @@ from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 
+from sdedit.diffusion.ncsnpp.detail import double, halve
 from sdedit.diffusion.vp_schedule import VPSchedule
 
 
@@ -60,26 +61,49 @@ class VEIndexPreconditioning:
 class EDMPreconditioning:
     """D = c_skip x + c_out F(c_in x; ln(sigma) / 4) on [-1, 1], inputs and targets of unit variance at every sigma.
 
-    sigma_data is the standard deviation of the training images on [-1, 1].
+    A network with a detail network does so at half the size, and gets what is left, the octave above, in the same way:
+
+        D = double(D_half) + c_skip' band + c_out' detail(c_in x, c_in' band, D_half),   band = x - double(halve(x))
+
+    with c_skip', c_out' and c_in' for images of standard deviation sigma_detail.
+
+    Attributes:
+        sigma_data: standard deviation of the training images on [-1, 1].
+        sigma_detail: that of their upper octave; used with a detail network only.
     """
 
     kind: ClassVar[str] = "edm"
     sigma_data: float = 0.5
+    sigma_detail: float = 0.07
 
     def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
-        x = 2 * x - 1
-        s = 2 * sigma[:, None, None, None]
-        total = s**2 + self.sigma_data**2
-        c_skip = self.sigma_data**2 / total
-        c_out = s * self.sigma_data / total.sqrt()
-        c_in = 1 / total.sqrt()
-        d = c_skip * x + c_out * network(c_in * x, (2 * sigma).log() / 4).float()
-        return (d + 1) / 2
+        x, s = 2 * x - 1, 2 * sigma
+        detail = getattr(network, "detail", None)
+        if detail is None:
+            c_skip, c_out, c_in = _edm(s, self.sigma_data)
+            d = c_skip * x + c_out * network(c_in * x, s.log() / 4).float()
+            return (d + 1) / 2
+        low = halve(x)
+        c_skip, c_out, c_in = _edm(s / 2, self.sigma_data)
+        f, features, embedding = network.with_features(c_in * low, (s / 2).log() / 4)  # type: ignore[operator]
+        coarse = c_skip * low + c_out * f.float()
+        band = x - double(low)
+        c_in = _edm(s, self.sigma_data)[2]
+        c_skip, c_out, c_in_band = _edm(s, self.sigma_detail)
+        added = detail(c_in * x, c_in_band * band, coarse, features, embedding).float()
+        return (double(coarse) + c_skip * band + c_out * added + 1) / 2
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
         """Weight of the squared error of D on [0, 1] that makes every sigma count alike (EDM, table 1)."""
         s = 2 * sigma
         return 4 * (s**2 + self.sigma_data**2) / (s * self.sigma_data) ** 2
+
+
+def _edm(s: Tensor, deviation: float) -> tuple[Tensor, Tensor, Tensor]:
+    """c_skip, c_out and c_in, (B, 1, 1, 1), at noise levels s (B,) for data of a standard deviation."""
+    s = s[:, None, None, None]
+    total = s**2 + deviation**2
+    return deviation**2 / total, s * deviation / total.sqrt(), 1 / total.sqrt()
 
 
 Prediction = Literal["eps", "v", "x0"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Literal, get_args, get_type_hints
 
 _MOST_LEVELS = 12
@@ -45,6 +45,8 @@ class NetworkConfig:
     head_channels: int = 0  # channels of an attention head; 0 for so many `heads` at every level
     norm_groups: int = 0  # of each normalisation; 0 for min(channels / 4, 32), or the next fewer that divide them
     norm_eps: float = 1e-6  # added to the variance in normalisations
+    detail_blocks: int = 0  # residual blocks of a network for images of twice the U-Net's size; 0 for none
+    detail_channels: int = 64  # its width
 
     def __post_init__(self) -> None:
         hints = get_type_hints(type(self))
@@ -80,6 +82,8 @@ class NetworkConfig:
         groups = self.norm_groups
         check("norm_groups", groups >= 0 and all(groups == 0 or n % groups == 0 for n in widths))
         check("norm_eps", 0 < self.norm_eps < 1)
+        check("detail_blocks", 0 <= self.detail_blocks <= _MOST_BLOCKS)
+        check("detail_channels", 4 <= self.detail_channels <= _MOST_CHANNELS)
         pyramids = self.input_pyramid, self.output_pyramid
         check("resampling", self.resamples_in_blocks or pyramids == ("none", "none"))
         attended = {self.channels[level] for level in (*self.attention_levels, -1)}
@@ -90,6 +94,11 @@ class NetworkConfig:
     @property
     def levels(self) -> int:
         return len(self.channels)
+
+    def begins(self, wanted: NetworkConfig) -> bool:
+        """Whether this is the wanted network, or that without its detail network."""
+        without = replace(wanted, detail_blocks=0, detail_channels=self.detail_channels)
+        return self in (wanted, without)
 
     @property
     def embedding_unit(self) -> int:
@@ -108,4 +117,4 @@ class NetworkConfig:
     @property
     def size_multiple(self) -> int:
         """Heights and widths the network takes are multiples of this many pixels."""
-        return self.patch * 2 ** (self.levels - 1)
+        return self.patch * 2 ** (self.levels - 1) * (2 if self.detail_blocks else 1)

@@ -5,6 +5,8 @@ NCSN++, whose levels also read a pyramid of the input and write a pyramid of the
 
     image ─ stem ─ encoder level 0 ─ … ─ level L-1 ─ middle ─ decoder level L-1 ─ … ─ level 0 ─ head ─ output
 
+and a network of images twice that size has a detail network beside it.
+
 Attention is decided by level, never by the size of a feature map, so that every height and width that is a multiple
 of `config.size_multiple` runs.
 """
@@ -22,6 +24,7 @@ from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import DownConv2d, UpConv2d, downsampler, upsampler
 from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, Norm, ResidualBlock, ToRGB
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
+from sdedit.diffusion.ncsnpp.detail import DetailNetwork
 from sdedit.diffusion.ncsnpp.embedding import NoiseEmbedding
 
 
@@ -169,6 +172,12 @@ class NCSNpp(nn.Module):
             width = config.channels[level]
 
         self.head = ToRGB(width, image_channels, _norm(config)) if config.output_pyramid == "none" else None
+        self.detail: DetailNetwork | None = None
+        if config.detail_blocks:
+            embedding = 4 * config.embedding_unit
+            self.detail = DetailNetwork(
+                config.detail_channels, config.detail_blocks, width, embedding, config.image_channels
+            )
 
     def cast_body(self, dtype: torch.dtype) -> None:
         self.to(dtype)
@@ -178,16 +187,21 @@ class NCSNpp(nn.Module):
                 module.project.float()
 
     def forward(self, x: Tensor, noise_label: Tensor) -> Tensor:
-        """One evaluation of the network.
+        """One evaluation of the U-Net.
 
         Args:
-            x: (B, image_channels, H, W), H and W multiples of `config.size_multiple`.
+            x: (B, image_channels, H, W), H and W multiples of `config.size_multiple`; with a detail network of half
+                that, since the U-Net then sees images at half their size.
             noise_label: (B,), or (1,) if all images share it: log sigma for the Fourier embedding, a noise index for
                 the others.
 
         Returns:
             (B, image_channels, H, W).
         """
+        return self.with_features(x, noise_label)[0]
+
+    def with_features(self, x: Tensor, noise_label: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """As `forward`, and what a detail network reads beside it: the last features and the noise embedding."""
         dtype = self.stem.weight.dtype
         embedding = self.embedding(noise_label)
         image = F.pixel_unshuffle(x, self.config.patch).to(dtype)
@@ -202,4 +216,4 @@ class NCSNpp(nn.Module):
         if self.head is not None:
             output = self.head(h)
         assert output is not None
-        return F.pixel_shuffle(output, self.config.patch)
+        return F.pixel_shuffle(output, self.config.patch), h, embedding
