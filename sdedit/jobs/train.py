@@ -58,7 +58,8 @@ def run_training(
         strong, weak: files or names of two models; the network learns to be guided away from the weak one, by its
             difference from the strong one. None for no weak one, and for `start` as the strong one.
         painted: folder or tar archive of what `start` painted after the first of `data`, by the same names; the network
-            learns to be guided away from it and towards the photographs. None for nothing of the kind.
+            learns to be guided away from it and towards the photographs, or by the recipe's adversary to make of it
+            what passes for one. None for nothing of the kind.
         minutes: of training in all, instead of the recipe's budget.
         console: reports progress, as one changing line on a terminal, elsewhere as a line now and then.
 
@@ -89,7 +90,7 @@ def run_training(
         improved = load_model(start, str(target))
         better = improved if strong is None else load_model(strong, str(target))
         teacher = Guidance(improved, better, load_model(weak, str(target)), **vars(config.guidance))
-    elif start is not None and painted is not None:
+    elif start is not None and painted is not None and config.adversary.weight == 0:
         teacher = Contrast(load_model(start, str(target)), **vars(config.guidance))
     sets, held_out, omitted = _photographs(data, painted, validation)
     tell_omitted(omitted, console)

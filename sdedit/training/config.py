@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
 from sdedit.diffusion.preconditioning import EDMPreconditioning
@@ -44,6 +44,7 @@ class OptimiserConfig:
     clip: float = 1.0  # largest norm of the gradient
     warmup: int = 100  # batches over which the learning rates rise
     decay_from: float = 0.5  # share of the budget after which they fall linearly to zero
+    trains: Literal["all", "detail"] = "all"  # the whole network, or its detail network alone
     ema: tuple[float, ...] = (0.05,)  # lengths of the averages of the weights, as shares of the run; see `ema.py`
 
 
@@ -53,6 +54,17 @@ class GuidanceConfig:
 
     weight: float = 1.0
     below: float = math.inf  # sigma from which on the network answers as the model it starts from
+
+
+@dataclass(frozen=True)
+class AdversaryConfig:
+    """An adversary beside the squared error; see `sdedit.training.adversarial_step`."""
+
+    weight: float = 0.0  # of what it says, as a multiple of the distance to the photograph; 0 for no adversary
+    perceptual: float = 1.0  # of that distance
+    below: float = math.inf  # sigma from which on nothing is judged; there the network answers as before
+    repeats: int = 1  # how often an answer gets noise again and is judged again, and one
+    learning_rate: float = 1e-3  # of the adversary
 
 
 @dataclass(frozen=True)
@@ -82,6 +94,7 @@ class TrainConfig:
     batches: tuple[BatchConfig, ...] = ()  # none: whole scenes of the model's size
     optimiser: OptimiserConfig = OptimiserConfig()
     guidance: GuidanceConfig = GuidanceConfig()
+    adversary: AdversaryConfig = AdversaryConfig()
     budget: BudgetConfig = BudgetConfig()
     report: ReportConfig = ReportConfig()
     card: dict[str, Any] = field(default_factory=dict)
@@ -157,6 +170,13 @@ def _check(config: TrainConfig) -> None:
         raise ValueError("weight in [guidance] must not be negative")
     if config.guidance.below <= 0:
         raise ValueError("below in [guidance] must be above 0")
+    adversary = config.adversary
+    if not all(0 <= number < math.inf for number in (adversary.weight, adversary.perceptual)):
+        raise ValueError("weight and perceptual in [adversary] must not be negative")
+    if adversary.below <= 0 or adversary.repeats < 1 or not 0 < adversary.learning_rate < math.inf:
+        raise ValueError("below and learning_rate in [adversary] must be above 0, and repeats at least 1")
+    if config.optimiser.trains == "detail" and not config.network.detail_blocks:
+        raise ValueError("trains in [optimiser] is detail, and [network] has no detail_blocks")
     if not (config.budget.minutes > 0) ^ (config.budget.pictures > 0):
         raise ValueError("[budget] must set either minutes or pictures, above 0")
     _check_report(config.report)

@@ -96,7 +96,9 @@ class FlatParameters:
     def differentiate(self, loss: Tensor) -> None:
         """Write the gradient of a loss into `gradient`."""
         # Not loss.backward(), which would keep gradients in other places from step to step.
-        gradients = torch.autograd.grad(loss, self._parameters, materialize_grads=True)
+        learnt = [parameter for parameter in self._parameters if parameter.requires_grad]
+        found = iter(torch.autograd.grad(loss, learnt, materialize_grads=True))
+        gradients = [next(found) if p.requires_grad else torch.zeros_like(p) for p in self._parameters]
         for alike in self._alike:
             torch._foreach_copy_([self._gradients[i] for i in alike], [gradients[i] for i in alike])
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import pickle
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +15,7 @@ from sdedit.io.files import exists
 from sdedit.io.writing import write_atomically
 from sdedit.training.counters import Counters
 from sdedit.training.optimiser import Optimiser
+from sdedit.training.step import TrainingStep
 
 STATE = "state.pt"
 
@@ -35,21 +37,20 @@ def check_folder(folder: Path, resume: bool) -> None:
         raise SdeditError(f"{folder} already holds {results[0]} of another run; name another folder, or move it away")
 
 
-def state_writer(
-    path: Path, optimiser: Optimiser, generator: torch.Generator, progress: Counters
-) -> Callable[[], None]:
+def state_writer(path: Path, optimiser: Optimiser, step: TrainingStep, progress: Counters) -> Callable[[], None]:
     """Copy the state of a run as it is now; what is returned writes the copy."""
     state: dict[str, Any] = {
         "layout": dict(optimiser.parameters.layout),
         "tensors": {name: tensor.detach().to("cpu", copy=True) for name, tensor in optimiser.tensors().items()},
-        "device": generator.device.type,
-        "generator": generator.get_state(),
+        "device": step.generator.device.type,
+        "generator": step.generator.get_state(),
+        "step": copy.deepcopy(step.state()),
         "progress": dict(vars(progress)),
     }
     return lambda: write_atomically(path, lambda file: torch.save(state, file))
 
 
-def load_state(path: Path, optimiser: Optimiser, generator: torch.Generator, progress: Counters) -> None:
+def load_state(path: Path, optimiser: Optimiser, step: TrainingStep, progress: Counters) -> None:
     """Put a saved state into its parts.
 
     Raises:
@@ -63,10 +64,11 @@ def load_state(path: Path, optimiser: Optimiser, generator: torch.Generator, pro
         vars(progress).update(vars(Counters(**state["progress"])))
         for name, tensor in tensors.items():
             tensor.copy_(state["tensors"][name])
-        if state["device"] == generator.device.type:
-            generator.set_state(state["generator"])
+        if state["device"] == step.generator.device.type:
+            step.generator.set_state(state["generator"])
         else:
-            generator.manual_seed(progress.batches)  # other devices draw other numbers
+            step.generator.manual_seed(progress.batches)  # other devices draw other numbers
+        step.load_state(state["step"])
     except (OSError, RuntimeError, ValueError, KeyError, TypeError, EOFError, pickle.UnpicklingError) as error:
         raise SdeditError(
             f"{path} cannot be resumed with this configuration; use the one it was started with, or another folder"

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 from sdedit.diffusion.device import fastest_convolutions
 from sdedit.diffusion.preconditioning import EDMPreconditioning
@@ -33,13 +34,19 @@ class TrainingStep:
         generator: torch.Generator,
         processes: Processes,
         teacher: Guidance | Contrast | None = None,
+        loss_weight: Callable[[Tensor], Tensor] | None = None,
     ) -> None:
-        """generator: the device's default one, if it is a GPU: graphs replay no other."""
+        """
+        Args:
+            generator: the device's default one, if it is a GPU: graphs replay no other.
+            loss_weight: of the squared error at noise levels (B,); None is that of the preconditioning.
+        """
         self.kinds = kinds
         self.optimiser = optimiser
         self.generator = generator
         self._network = network
         self._preconditioning = preconditioning
+        self._loss_weight = loss_weight or preconditioning.loss_weight
         self._processes = processes
         self._teacher = teacher
         self._device = optimiser.parameters.values.device
@@ -58,6 +65,13 @@ class TrainingStep:
             self._graphs[-1].replay()
         else:
             self.optimiser.step()
+
+    def state(self) -> dict[str, Any]:
+        """What a run must remember of it, besides the optimiser's and the generator's."""
+        return {}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Take what `state` gave."""
 
     def take_losses(self) -> float:
         """The sum of the losses of all batches since the last call; returns when they are done."""
@@ -113,7 +127,7 @@ class TrainingStep:
         with torch.enable_grad():
             d = self._preconditioning.denoise(self._network, x, sigma)
             squared = (d - target).square().mean(dim=(1, 2, 3))
-            loss = (self._preconditioning.loss_weight(sigma) * squared).mean()
+            loss = (self._loss_weight(sigma) * squared).mean()
             self.optimiser.parameters.differentiate(loss)
         self._losses += loss.detach()
 

@@ -21,6 +21,7 @@ from sdedit.errors import SdeditError
 from sdedit.io.files import reason
 from sdedit.io.photographs import Pixels, centre_squares, spread
 from sdedit.io.writing import remove_abandoned_parts
+from sdedit.training.adversarial_step import make_step
 from sdedit.training.batches import kind_of_batch
 from sdedit.training.config import TrainConfig
 from sdedit.training.counters import Counters
@@ -30,7 +31,6 @@ from sdedit.training.parameters import FlatParameters
 from sdedit.training.processes import Processes
 from sdedit.training.reports import Reports
 from sdedit.training.state import STATE, check_folder, load_state, state_writer
-from sdedit.training.step import TrainingStep
 from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.writer import Writer
 
@@ -72,7 +72,7 @@ class Trainer:
         processes: Processes | None = None,
         log: Callable[[str], object] = lambda line: None,
     ) -> None:
-        if start is not None and start.network.config != config.network:
+        if start is not None and not start.network.config.begins(config.network):
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
         self.config = config
         self.device = device
@@ -82,9 +82,12 @@ class Trainer:
         self.origin: dict[str, Any] = {}  # what the card says of where the run began
         if start is not None:
             self.origin["start"] = {"name": start.name, "sha256": start.checksum, **start.card.get("training", {})}
+        most = config.schedule.sigma_max  # JSON has no infinity
         if teacher is not None:
-            facts = {**teacher.facts(), "below": min(teacher.below, config.schedule.sigma_max)}  # JSON has no infinity
+            facts = {**teacher.facts(), "below": min(teacher.below, most)}
             self.origin[teacher.kind] = facts
+        if config.adversary.weight:
+            self.origin["adversary"] = {**vars(config.adversary), "below": min(config.adversary.below, most)}
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
@@ -93,17 +96,20 @@ class Trainer:
         torch.manual_seed(0)  # initial weights
         network = NCSNpp(config.network).to(device)
         if start is not None:
-            network.load_state_dict(start.network.state_dict())
+            network.load_state_dict(start.network.state_dict(), strict=start.network.config == config.network)
         self._template = copy.deepcopy(network).requires_grad_(False).eval()
         for parameter in self._template.parameters():
             parameter.data = parameter.new_empty(0)  # it is given those of an average
+        if config.optimiser.trains == "detail":
+            network.requires_grad_(False)
+            assert network.detail is not None
+            network.detail.requires_grad_(True)
         dtype = find_dtype(device, "auto")
         parameters = FlatParameters(network, dtype)
         self.optimiser = Optimiser(parameters, config.optimiser, dtype)
         kinds = make_kinds(config.batches, data, device, self.processes)
-        self.step = TrainingStep(
-            network, config.preconditioning, kinds, self.optimiser, _generator(device), self.processes, teacher
-        )
+        common = (network, kinds, self.optimiser, _generator(device), self.processes)
+        self.step = make_step(config, *common, teacher, start)
         self.progress = Counters()
         self.writer = Writer()
         shown = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
@@ -111,7 +117,7 @@ class Trainer:
         self.state_file = folder / STATE
         check_folder(folder, resume)
         if resume:
-            load_state(self.state_file, self.optimiser, self.step.generator, self.progress)
+            load_state(self.state_file, self.optimiser, self.step, self.progress)
             if self.processes.is_first:
                 remove_abandoned_parts(folder)
 
@@ -201,7 +207,7 @@ class Trainer:
 
     def save(self) -> None:
         """Have the state and the model written as they are now."""
-        write_state = state_writer(self.state_file, self.optimiser, self.step.generator, self.progress)
+        write_state = state_writer(self.state_file, self.optimiser, self.step, self.progress)
         model = self.model(self.reports.best, "cpu")
 
         def write() -> None:
