@@ -38,9 +38,11 @@ class SizedDenoiser(Denoiser, Protocol):
     def native_size(self) -> int: ...
 
 
-def pass_count(shorter_side: int, native_size: int) -> int:
+def pass_count(model: SizedDenoiser, shorter_side: int) -> int:
     """How many passes an image takes by default: one at the native size, and one for each doubling from there."""
-    return 1 + max(0, math.ceil(math.log2(shorter_side / native_size) - _CLOSE))
+    multiple = model.size_multiple
+    padded = -(-shorter_side // multiple) * multiple  # so that it is the same in a batch of like sizes
+    return 1 + max(0, math.ceil(math.log2(padded / model.native_size) - _CLOSE))
 
 
 def sampling_in_passes(sampling: Sampling, passes: int) -> Sampling:
@@ -91,7 +93,7 @@ def synthesise_coarse_to_fine(
         ValueError: if t0 or passes is out of range.
     """
     height, width = guide.shape[-2:]
-    passes = pass_count(min(height, width), model.native_size) if passes is None else passes
+    passes = pass_count(model, min(height, width)) if passes is None else passes
     if passes < 1:
         raise ValueError(f"passes must be at least 1, not {passes}")
 

@@ -15,6 +15,8 @@ from sdedit.diffusion.preconditioning import Preconditioning
 from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, Sampling
 from sdedit.diffusion.schedule import Schedule
 
+_LARGEST = 1024  # whatever a card says
+
 
 @dataclass
 class ScoreModel:
@@ -49,6 +51,15 @@ class ScoreModel:
         """How images are sampled by default: with the sampler that the card names, if it names one."""
         sampler = self.card.get("sampler")
         return DEFAULTS.get(sampler, DEFAULT) if isinstance(sampler, str) else DEFAULT
+
+    @property
+    def largest_size(self) -> int:
+        """Shorter side, in pixels, up to which guides are painted at their own size by default.
+
+        The card says it of a model that has been looked at on larger canvases; others paint at their native size.
+        """
+        largest = self.card.get("largest_size")
+        return min(max(self.native_size, largest), _LARGEST) if type(largest) is int else self.native_size
 
     @property
     def device(self) -> torch.device:

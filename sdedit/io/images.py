@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Callable
+from dataclasses import dataclass
 from importlib.util import find_spec
 from typing import BinaryIO, TypeVar
 
@@ -114,17 +115,34 @@ def _too_large(name: str) -> SdeditError:
     return SdeditError(f"{name} has more than {_MOST_PIXELS // 10**6} million pixels; shrink it first")
 
 
-def working_size(guide: tuple[int, int], size: int | tuple[int, int]) -> tuple[int, int]:
+@dataclass(frozen=True)
+class OwnSize:
+    """The guide's own size: a shorter side of `least` to `most` pixels."""
+
+    least: int
+    most: int
+
+    def __str__(self) -> str:
+        return f"that of the guide, up to {self.most}"
+
+
+Size = int | tuple[int, int] | OwnSize  # length of the shorter side, or (width, height), or the guide's own
+
+
+def working_size(guide: tuple[int, int], size: Size) -> tuple[int, int]:
     """Width and height, in pixels, at which a guide is painted.
 
     Args:
         guide: width and height of the guide.
-        size: length of the shorter side, the longer following the guide's aspect ratio; or (width, height).
+        size: length of the shorter side, the longer following the guide's aspect ratio; or (width, height); or the
+            guide's own.
 
     Raises:
         SlimError: if only the shorter side is said and the guide is more than 16 times as long.
         ValueError: if the result has a side below 8 pixels or more than 16.8 million pixels.
     """
+    if isinstance(size, OwnSize):
+        size = min(max(min(guide), size.least), size.most)
     if isinstance(size, int):
         if max(guide) > MOST_SLIM * min(guide):
             raise SlimError(

@@ -91,6 +91,7 @@ class Recipe:
     task: str = "paint"  # one of TASKS
     grid: str = "uniform"
     passes: int = 1
+    largest_size: int | None = None  # if the size was the guide's own, with a shorter side up to this; else None
     background: str = "white"
     guide_checksum: str = ""  # SHA-256 of the guide's file
     model_source: str = ""  # what the model was asked for by: a name, a file, a place on the hub

@@ -16,7 +16,7 @@ from PIL import Image
 from sdedit.errors import SdeditError
 from sdedit.io.deep import to_8_bits
 from sdedit.io.files import JPEG_SUFFIXES
-from sdedit.io.images import decode
+from sdedit.io.images import OwnSize, Size, decode
 from sdedit.io.recipe import LayerRecipe
 from sdedit.io.source_image import SourceImage, open_layer, open_source
 from sdedit.jobs.guides import Guide
@@ -54,7 +54,7 @@ class LayeredImage:
     options: LayerOptions
     output: Path | None
 
-    def at(self, size: int | tuple[int, int]) -> Guide:
+    def at(self, size: Size) -> Guide:
         """The part that goes through the model, its shorter side there `size` pixels; the image is made of it again.
 
         Raises:
@@ -63,6 +63,7 @@ class LayeredImage:
         from sdedit.pipelines.inpaint import crop_guide, crop_mask
 
         options = self.options
+        assert not isinstance(size, OwnSize)
         side = size if isinstance(size, int) else min(size)
         try:
             crop = CropOptions(side, options.context, options.grow, options.feather)

@@ -17,7 +17,7 @@ from PIL import Image
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import read_stdin, reason
-from sdedit.io.images import SlimError, claimed_pixels, fit_guide, open_image, working_size
+from sdedit.io.images import Size, SlimError, claimed_pixels, fit_guide, open_image, working_size
 from sdedit.io.recipe import LayerRecipe
 
 _LARGE = 32 << 20  # bytes of file and pixels of image, from which guides are read one at a time
@@ -50,8 +50,8 @@ class Guide:
     notes: tuple[str, ...] = ()
     original: tuple[int, int] | None = None
 
-    def at(self, size: int | tuple[int, int]) -> Guide:
-        """The guide at the size it is painted at: length of the shorter side, or (width, height).
+    def at(self, size: Size) -> Guide:
+        """The guide at the size it is painted at.
 
         Raises:
             SdeditError: if it cannot be painted at that size.
@@ -65,7 +65,7 @@ class Guide:
         return replace(self, image=fitted, original=None if fitted.size == self.image.size else self.image.size)
 
 
-def read_guide(path: str, background: str, size: int | tuple[int, int] | None = None) -> Guide:
+def read_guide(path: str, background: str, size: Size | None = None) -> Guide:
     """Read a guide file, "-" for standard input, and fit it to a size, if one is given.
 
     Raises:

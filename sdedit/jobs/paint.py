@@ -99,15 +99,16 @@ def paint_guide(guide: str, output: str | None, options: PaintOptions, console: 
     for note in fitted.notes:
         console.log(note)
     console.log(_summary(engine, fitted, seed, options.variants))
+    evaluations = engine.evaluations(fitted.image.size)
     film = None
     if film_file is not None and animation is not None:
-        film = Animation(fitted.image, engine.evaluations, animation.every, animation.state)
+        film = Animation(fitted.image, evaluations, animation.every, animation.state)
     shown: list[Image.Image] = []  # of an edit, where what is kept has been put back into the last D
     if film is not None and fitted.finish is not None:
         fitted = replace(fitted, finish=_remembering(fitted.finish, shown))
     entries = [(task, fitted) for task in tasks]
     batches = make_batches(entries, set(tasks), engine.model.size_multiple, options.batch or 1)
-    with console.bar(engine.evaluations * len(batches), "step") as bar:
+    with console.bar(evaluations * len(batches), "step") as bar:
 
         def on_step(step: Step) -> None:
             if film is not None:
@@ -150,7 +151,8 @@ def _with_suggested_t0(options: PaintOptions, opened: Guide | LayeredImage, cons
 
 def _summary(engine: Engine, guide: Guide, seed: int, variants: int) -> str:
     """What is about to be painted, in a line."""
-    settings, (width, height) = engine.settings, guide.image.size
+    width, height = guide.image.size
+    settings = engine.settings_for(guide.image.size)
     resized = f" (guide {guide.original[0]}x{guide.original[1]})" if guide.original else ""
     seeds = f"seed {seed}" if variants == 1 else f"seeds {seed} to {seed + variants - 1}"
     return (

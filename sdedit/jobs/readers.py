@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import PIPE, exists, is_file, is_folder, open_input
+from sdedit.io.images import Size
 from sdedit.io.walk import is_wanted
 from sdedit.jobs.guides import Guide, read_guide
 from sdedit.jobs.options import ALPHA, LayerOptions
@@ -94,7 +95,7 @@ class Reader:
         """
         return read_guide(task.path, self.background) if self.layers is None else self.layers.open(task)
 
-    def read(self, task: Task, size: int | tuple[int, int]) -> Guide:
+    def read(self, task: Task, size: Size) -> Guide:
         """The guide at the size it is painted at.
 
         Raises:

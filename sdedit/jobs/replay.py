@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Generator, Iterable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from sdedit.diffusion.samplers import SamplingChoice
@@ -93,6 +94,7 @@ def replay_image(
             f"{options.model.source} is not the model that made {image}, which was {recipe.model} with the checksum "
             f"{recipe.checksum[:12]}…; name that one with --model"
         )
+    engine.settings = replace(engine.settings, largest_size=recipe.largest_size)
     fitted = opened.at(engine.settings.size)
     same = _compare(image, recipe, fitted, console)
     if same and (fitted.image.size != (recipe.width, recipe.height) or fitted.layers != recipe.layers):
@@ -105,7 +107,7 @@ def replay_image(
     )
     padding = [(Task(guide, None, recipe.seed), fitted)] * (recipe.batch - 1)
     window = Window([Batch([(task, fitted), *padding], {task})])
-    with console.bar(engine.evaluations, "step") as bar:
+    with console.bar(engine.evaluations(fitted.image.size), "step") as bar:
         for result in engine.paint([window], None, console, lambda step: bar.update()):
             if result.error:
                 raise SdeditError(result.error)

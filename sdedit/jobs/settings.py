@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from sdedit.diffusion.samplers import Sampling, SamplingChoice, resolve_sampling
 from sdedit.errors import SdeditError
+from sdedit.io.images import OwnSize, Size
 from sdedit.io.recipe import Recipe, package_version
 from sdedit.jobs.console import Console
 from sdedit.jobs.options import ALPHA, DEFAULT_T0, LayerOptions, PaintOptions
@@ -32,8 +33,8 @@ class Resolved:
     sigma: float
     sampling: Sampling
     repeats: int
-    size: int | tuple[int, int]
-    passes: int
+    size: Size
+    passes: int | None  # None where the size, and so their number, is the guide's
     background: str
     layers: LayerOptions | None
     raw_weights: bool
@@ -41,6 +42,7 @@ class Resolved:
     any_precision: bool  # none was asked for
     jpeg_quality: int
     no_recipe: bool = False  # in the files
+    largest_size: int | None = None  # as in recipes
 
     def recipe(self, model: ScoreModel, size: tuple[int, int], seed: int, **facts: Any) -> Recipe:
         """The recipe of one image of (width, height) px; `facts` are the fields that only its maker knows."""
@@ -57,7 +59,8 @@ class Resolved:
             sigma=self.sigma,
             **asdict(self.sampling),
             repeats=self.repeats,
-            passes=self.passes,
+            passes=self.passes or 1,
+            largest_size=self.largest_size,
             seed=seed,
             precision=precision_name(model.dtype),
             sigma_max=model.schedule.sigma_max,
@@ -68,6 +71,17 @@ class Resolved:
             **facts,
         )
 
+    def for_size(self, model: ScoreModel, size: tuple[int, int]) -> Resolved:
+        """The same for images of (width, height) px, with the number of their passes."""
+        from sdedit.diffusion.coarse_to_fine import pass_count
+
+        return self if self.passes is not None else self._in_passes(pass_count(model, min(size)))
+
+    def _in_passes(self, passes: int) -> Resolved:
+        from sdedit.diffusion.coarse_to_fine import sampling_in_passes
+
+        return replace(self, passes=passes, sampling=sampling_in_passes(self.sampling, passes))
+
     def differences(self, recipe: dict[str, Any], model: ScoreModel, guide: str) -> dict[str, tuple[Any, Any]]:
         """In what the recipe of an image differs from what would be made now of a guide, its seed and its files aside.
 
@@ -75,8 +89,15 @@ class Resolved:
             For each name the value there and the one now, what a user chooses first; empty if the two agree.
         """
         width, height = recipe.get("width"), recipe.get("height")
-        size = min(width or 0, height or 0) if isinstance(self.size, int) else (width, height)
-        wanted = {**self.recipe(model, (0, 0), 0, guide=guide).to_dict(), "size": self.size}
+        wanted_size: Any = self.size
+        size: Any = min(width or 0, height or 0) if isinstance(self.size, int) else (width, height)
+        settings = self
+        if isinstance(self.size, OwnSize):
+            # Of the same guide the own size is the same again, and so is the number of passes.
+            wanted_size = str(self.size)
+            size = wanted_size if recipe.get("largest_size") == self.size.most else size
+            settings = self._in_passes(recipe.get("passes") or 1) if self.passes is None else self
+        wanted = {**settings.recipe(model, (0, 0), 0, guide=guide).to_dict(), "size": wanted_size}
         # A file of an older version says no task: it was a painting.
         there = {"task": "paint", **recipe, "size": size}
         names = _COMPARED if self.any_precision else (*_COMPARED, "precision")
@@ -102,16 +123,18 @@ def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
     """
     from sdedit.diffusion.coarse_to_fine import pass_count, sampling_in_passes
 
-    size = options.size or model.native_size
-    passes = options.passes or pass_count(size if isinstance(size, int) else min(size), model.native_size)
+    size: Size = options.size or OwnSize(model.native_size, model.largest_size)
+    passes = options.passes
     if options.layers is not None:
-        passes = 1  # a region is brought to the size the model is good at
+        size, passes = options.size or model.native_size, 1  # a region is brought to the size the model is good at
+    elif passes is None and not isinstance(size, OwnSize):
+        passes = pass_count(model, size if isinstance(size, int) else min(size))
     try:
         if isinstance(options.t0, tuple):
             raise ValueError("t0 auto takes a single guide; give a number for several")
         default = DEFAULT_T0[options.task] if options.t0 is None else options.t0
         t0 = start_time(model, default, options.sigma)
-        sampling = sampling_in_passes(sampling_for(options.sampling, model, t0), passes)
+        sampling = sampling_in_passes(sampling_for(options.sampling, model, t0), passes or 1)
         model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
     except ValueError as error:
         raise SdeditError(str(error)) from error
@@ -130,6 +153,7 @@ def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
         any_precision=options.model.precision == "auto",
         jpeg_quality=options.jpeg_quality,
         no_recipe=options.no_recipe,
+        largest_size=size.most if isinstance(size, OwnSize) else None,
     )
 
 

@@ -72,12 +72,13 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
     guide = read_guide(job.guide, job.background)
 
     from sdedit.diffusion.coarse_to_fine import pass_count, sampling_in_passes
+    from sdedit.io.images import OwnSize
 
     model = job.model.load(console.bars)
     tell_notes(model, console)
-    fitted = guide.at(job.size or model.native_size).image
+    fitted = guide.at(job.size or OwnSize(model.native_size, model.largest_size)).image
     try:
-        passes = pass_count(min(fitted.size), model.native_size)
+        passes = pass_count(model, min(fitted.size))
         sampling = sampling_in_passes(sampling_for(job.sampling, model, max(job.t0)), passes)
     except ValueError as error:
         raise SdeditError(str(error)) from error

@@ -13,7 +13,7 @@ from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import Sampling, as_sampling
 from sdedit.diffusion.score_model import ScoreModel
-from sdedit.io.images import as_rgb, fit_guide, working_size
+from sdedit.io.images import OwnSize, as_rgb, fit_guide, working_size
 from sdedit.io.tensors import check_values, to_image, to_tensor
 
 Guide = TypeVar("Guide", Tensor, Image.Image)
@@ -36,14 +36,14 @@ def paint(
     Args:
         model: the score model, as from `sdedit.load_model`.
         guide: an image of any mode, taken as its file would be (profile, orientation, transparency on white) and
-            painted at the model's native size with its aspect ratio kept; or a tensor of floating point (3, H, W) or
-            (B, 3, H, W) in [0, 1], painted at the size it has.
+            painted at its own size, from the model's native size to the largest its card names; or a tensor of floating
+            point (3, H, W) or (B, 3, H, W) in [0, 1], painted at the size it has.
         t0: how much of the guide is given up to noise, in (0, 1]; [0.3, 0.6] is the useful range.
         sampling: how the reverse SDE is solved: "fast", "balanced" or "best", the name of a sampler for its own number
             of steps, or `sdedit.Sampling(sampler, steps, grid)`. None is the model's own default.
         seed: of the noise; image i of a batch has seed + i and is what it would be alone, to rounding.
         repeats: K, how often the result is perturbed and denoised again; evaluations are N x K in each pass.
-        size: for images: length of the shorter side in pixels, or (width, height). None is the native size.
+        size: for images: length of the shorter side in pixels, or (width, height). None is the guide's own.
         passes: at so many sizes, coarse to fine; None is 1 at the native size and one more for each doubling.
         on_step: called after each network evaluation.
 
@@ -59,7 +59,8 @@ def paint(
     sampling = as_sampling(sampling, model.default_sampling)
     if not isinstance(guide, Tensor):
         image = as_rgb(guide, "the guide")
-        fitted = fit_guide(image, working_size(image.size, model.native_size if size is None else size))
+        wanted = OwnSize(model.native_size, model.largest_size) if size is None else size
+        fitted = fit_guide(image, working_size(image.size, wanted))
         batch = to_tensor(fitted)[None]
     else:
         if guide.dim() not in (3, 4) or guide.shape[-3] != 3 or size is not None:

@@ -112,6 +112,7 @@ class PaintingWork:
             options = self._options = replace(options, t0=self._suggested(order, *options.t0))
         engine = Engine(self._model, resolve(options, self._model), Reader(options.background, None))
         settings, first = engine.settings, options.seed
+        evaluations = engine.evaluations(guide.image.size)
         assert first is not None
         order.tell_once(
             "started",
@@ -120,17 +121,17 @@ class PaintingWork:
             t0=settings.t0,
             sigma=settings.sigma,
             seed=first,
-            steps=engine.evaluations,
+            steps=evaluations,
             variants=options.variants,
             model=self._model.name,
             guide=guide.path,
             **self._facts,
         )
-        kind = (self._model.name, guide.image.size, engine.evaluations)
+        kind = (self._model.name, guide.image.size, evaluations)
         for variant in range(options.variants):
             task = Task(guide.path, None, first + variant)
             progress = Progress(
-                order, self._painter, self._pace.of(kind), engine.evaluations, variant, options.variants - variant - 1
+                order, self._painter, self._pace.of(kind), evaluations, variant, options.variants - variant - 1
             )
             batch = Batch([(task, guide)], {task})
             for _, _, image, recipe, _ in engine.paint_batch(batch, SILENT, progress.on_step):

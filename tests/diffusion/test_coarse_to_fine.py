@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pytest
 import torch
 
@@ -23,7 +25,7 @@ def generator() -> torch.Generator:
 
 @pytest.mark.parametrize(("side", "passes"), [(8, 1), (128, 1), (136, 1), (150, 2), (256, 2), (270, 2), (384, 3)])
 def test_a_pass_for_each_doubling(side: int, passes: int) -> None:
-    assert pass_count(side, 128) == passes
+    assert pass_count(SimpleNamespace(native_size=128, size_multiple=8), side) == passes
 
 
 def test_passes_grow_and_start_from_less_noise(tiny_model: ScoreModel) -> None:

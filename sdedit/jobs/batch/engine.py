@@ -44,12 +44,17 @@ class Engine:
         self.model = model
         self.settings = settings
         self.reader = reader
+        self.evaluations_in_work = 0  # of the batch that is being painted
         self._fits: dict[torch.Size, int] = {}  # guides of a shape that fit into memory, once it has run out
 
-    @property
-    def evaluations(self) -> int:
-        """Network evaluations for each batch."""
-        return self.settings.sampling.steps * self.settings.repeats * self.settings.passes
+    def settings_for(self, size: tuple[int, int]) -> Resolved:
+        """The settings of images of (width, height) px."""
+        return self.settings.for_size(self.model, size)
+
+    def evaluations(self, size: tuple[int, int]) -> int:
+        """Network evaluations for a batch of images of (width, height) px."""
+        settings = self.settings_for(size)
+        return settings.sampling.steps * settings.repeats * (settings.passes or 1)
 
     def read(self, task: Task) -> Guide:
         """The guide of a task at the size it is painted at; errors as of `Reader.read`."""
@@ -109,6 +114,8 @@ class Engine:
         sizes = [guide.image.size for _, guide in batch.entries]
         height, width = (max(size[axis] for size in sizes) for axis in (1, 0))
         height, width = height + -height % multiple, width + -width % multiple
+        settings = self.settings_for((width, height))
+        self.evaluations_in_work = self.evaluations((width, height))
         guides = torch.stack([_padded(to_tensor(guide.image), height, width) for _, guide in batch.entries])
         masks = None
         if self.settings.layers is not None:
@@ -120,7 +127,7 @@ class Engine:
             together = min(self._fits.get(guides.shape[1:], len(guides)), len(guides) - start)
             part = slice(start, start + together)
             began = time.perf_counter()
-            painted = self._try(guides[part], None if masks is None else masks[part], seeds[part], on_step)
+            painted = self._try(settings, guides[part], None if masks is None else masks[part], seeds[part], on_step)
             seconds = (time.perf_counter() - began) / together
             if painted is None and together > 1:
                 self._fits[guides.shape[1:]] = together // 2
@@ -130,7 +137,7 @@ class Engine:
                 if task not in batch.wanted:
                     continue
                 across, down = guide.image.size
-                recipe = self.settings.recipe(
+                recipe = settings.recipe(
                     self.model,
                     guide.image.size,
                     task.seed,
@@ -146,10 +153,15 @@ class Engine:
             start += together
 
     def _try(
-        self, guides: Tensor, masks: Tensor | None, seeds: list[int], on_step: Callable[[Step], object] | None
+        self,
+        settings: Resolved,
+        guides: Tensor,
+        masks: Tensor | None,
+        seeds: list[int],
+        on_step: Callable[[Step], object] | None,
     ) -> Tensor | None:
         """Painted guides (B, 3, H, W) on the CPU, or None if they do not fit into memory."""
-        settings, model = self.settings, self.model
+        model = self.model
         generators = [torch.Generator().manual_seed(seed) for seed in seeds]
         sampling, repeats = settings.sampling, settings.repeats
         try:

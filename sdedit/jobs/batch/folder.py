@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from sdedit.errors import SdeditError
 from sdedit.io.files import IMAGE_SUFFIXES, is_folder, reason
+from sdedit.io.images import OwnSize
 from sdedit.io.walk import told_left_out, told_unreadable
 from sdedit.io.writing import remove_abandoned_parts
 from sdedit.jobs.batch.ledger import Ledger
@@ -105,7 +106,7 @@ def paint_listing(
     batch = options.batch or (BATCH if options.layers is None else 1)
     length = _even(len(listing), rank.count, _window_length(batch, options, settings))
     together = rank.count > 1 and options.shard is None
-    with Progress(len(listing), engine.evaluations, ledger if together else None, console) as progress:
+    with Progress(len(listing), ledger if together else None, console) as progress:
         guides = counted(len(listing.guides), *_NOUNS[options.task])
         console.log(
             f"{model.name}: {guides} to {listing.output}, t0 {settings.t0:.4g}, "
@@ -125,7 +126,7 @@ def paint_listing(
             batch,
         )
         failed = bool(listing.unreadable)
-        painted = engine.paint(windows, ledger, console, lambda step: progress.on_step())
+        painted = engine.paint(windows, ledger, console, lambda step: progress.on_step(engine.evaluations_in_work))
         with closing(windows), closing(painted):
             for result in painted:
                 if result.status == "skipped" and result.recipe and result.output not in recorded:
@@ -165,7 +166,7 @@ def _window_length(batch: int, options: PaintOptions, settings: Resolved) -> int
     """Images in a window; the same in every process of a job."""
     if options.layers is not None:
         return batch * options.variants  # images are kept at full size while their regions are painted
-    size = settings.size
+    size = settings.size.most if isinstance(settings.size, OwnSize) else settings.size
     pixels = size * size if isinstance(size, int) else size[0] * size[1]
     return batch * max(1, min(_WINDOW, _WINDOW_PIXELS // (pixels * batch)))
 

@@ -18,16 +18,14 @@ class Progress:
 
     Args:
         total: images in all.
-        steps: network evaluations for each batch.
         ledger: where other processes record their images; None if there are none.
         console: draws the bar.
     """
 
-    def __init__(self, total: int, steps: int, ledger: Ledger | None, console: Console) -> None:
+    def __init__(self, total: int, ledger: Ledger | None, console: Console) -> None:
         self._console = console
         self._ledger = ledger
-        self._steps = steps
-        self._step = 0
+        self._steps = self._step = 0
         self._settled: set[str] = set()
         self._looked = time.monotonic()
         self._stack = ExitStack()
@@ -38,9 +36,10 @@ class Progress:
         for output in outputs:
             self._add(output)
 
-    def on_step(self) -> None:
-        """A network evaluation is done."""
-        self._step = self._step % self._steps + 1
+    def on_step(self, steps: int) -> None:
+        """A network evaluation is done, of so many for its batch."""
+        self._step = 1 if self._step >= self._steps else self._step + 1
+        self._steps = steps
         if not self._bar.disable:
             self._look()
             self._bar.set_postfix_str(f"step {self._step}/{self._steps}")
