@@ -12,7 +12,7 @@ from typing import ClassVar, Literal, Protocol
 
 from torch import Tensor, nn
 
-from sdedit.diffusion.ncsnpp.detail import double, halve
+from sdedit.diffusion.ncsnpp.detail import double, halve, with_coarse
 from sdedit.diffusion.vp_schedule import VPSchedule
 
 
@@ -65,7 +65,8 @@ class EDMPreconditioning:
 
         D = double(D_half) + c_skip' band + c_out' detail(c_in x, c_in' band, D_half),   band = x - double(halve(x))
 
-    with c_skip', c_out' and c_in' for images of standard deviation sigma_detail.
+    with c_skip', c_out' and c_in' for images of standard deviation sigma_detail, and corrected so that halve(D) is
+    D_half: samplers are linear in x and D, so an image halved is what the U-Net alone paints of the halved noise.
 
     Attributes:
         sigma_data: standard deviation of the training images on [-1, 1].
@@ -91,7 +92,7 @@ class EDMPreconditioning:
         c_in = _edm(s, self.sigma_data)[2]
         c_skip, c_out, c_in_band = _edm(s, self.sigma_detail)
         added = detail(c_in * x, c_in_band * band, coarse, features, embedding).float()
-        return (double(coarse) + c_skip * band + c_out * added + 1) / 2
+        return (with_coarse(double(coarse) + c_skip * band + c_out * added, coarse) + 1) / 2
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
         """Weight of the squared error of D on [0, 1] that makes every sigma count alike (EDM, table 1)."""

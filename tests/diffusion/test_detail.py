@@ -51,9 +51,19 @@ def test_the_u_net_sees_half_the_size_and_half_the_noise(tiny_model: ScoreModel,
         found = silent.denoise(x, SIGMAS)
         added = detailed.denoise(x, SIGMAS) - found
     kept = 0.07**2 / (0.07**2 + (2 * SIGMAS[:, None, None, None]) ** 2)
-    assert torch.allclose(found, double(below) + kept * (x - double(halve(x))), atol=1e-5)
+    plain = double(below) + kept * (x - double(halve(x)))
+    assert torch.allclose(
+        found, plain + (below - halve(plain)).repeat_interleave(2, 2).repeat_interleave(2, 3), atol=1e-5
+    )
     # What is added is bounded by the octave's share, however much noise there is.
     assert 0 < float(added[2].std()) < 0.5
+
+
+def test_an_image_halved_is_what_the_u_net_paints_alone(tiny_model: ScoreModel, detailed: ScoreModel) -> None:
+    """Whatever the detail network says: samplers are linear in x, D and noise."""
+    x = torch.rand(3, 3, 32, 48) + SIGMAS[:, None, None, None] * torch.randn(3, 3, 32, 48)
+    with torch.inference_mode():
+        assert torch.allclose(halve(detailed.denoise(x, SIGMAS)), tiny_model.denoise(halve(x), SIGMAS / 2), atol=1e-5)
 
 
 def test_with_no_noise_an_image_stays(detailed: ScoreModel) -> None:

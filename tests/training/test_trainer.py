@@ -387,6 +387,15 @@ def test_the_recipes_that_ship_are_valid() -> None:
         assert recipe.network == first.network  # each stage starts from what another ends with
 
 
+def test_the_built_in_models_stages_follow_each_other() -> None:
+    folder = REPOSITORY / "configs" / "landscapes-256"
+    unet, detail = (load_train_config(folder / name) for name in ("1-adversarial.toml", "2-detail.toml"))
+    assert unet.network == load_train_config(REPOSITORY / "configs" / "landscapes-128" / "1-base.toml").network
+    assert unet.network.begins(detail.network)
+    assert detail.data.size == 2 * unet.data.size
+    assert load_model(device="cpu").network.config == detail.network
+
+
 def test_strokes_are_six_flat_colours() -> None:
     from sdedit.pipelines.strokes import simulate_strokes
 

@@ -28,6 +28,11 @@ def double(images: Tensor) -> Tensor:
     return F.interpolate(images, scale_factor=_PATCH, mode="bicubic", align_corners=False)
 
 
+def with_coarse(images: Tensor, coarse: Tensor) -> Tensor:
+    """Images (B, C, 2H, 2W) moved to the nearest ones whose halves are `coarse` (B, C, H, W)."""
+    return images + F.interpolate(coarse - halve(images), scale_factor=_PATCH, mode="nearest")
+
+
 class DetailNetwork(nn.Module):
     """Residual blocks of one width, on the grid of the smaller image."""
 
