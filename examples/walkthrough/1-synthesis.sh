@@ -6,7 +6,7 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/results}
 mkdir -p "$out"
-steps="${STEPS:+--steps $STEPS} --seed 1 --overwrite"
+steps="${STEPS:+--steps $STEPS} --size 256 --seed 1 --overwrite"
 
 # t0 says how much of the painting is given up to noise: 0.5 keeps the layout.
 sdedit paint "$here/../guides/glacier.png" --t0 0.5 $steps -o "$out/glacier.png" --animate "$out/glacier.webp"

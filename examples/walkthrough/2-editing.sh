@@ -6,7 +6,8 @@ set -e
 here=$(cd "$(dirname "$0")" && pwd)
 out=${1:-$here/results}
 mkdir -p "$out"
-steps="${STEPS:+--steps $STEPS} --seed 1 --overwrite"
+# The images have 128 px, and so has the model.
+steps="${STEPS:+--steps $STEPS} --model landscapes-128 --seed 1 --overwrite"
 
 # The strokes are transparent layers of the image's size, so that no mask is needed.
 for name in coast mountain-lake sunset-sea storm-sea; do

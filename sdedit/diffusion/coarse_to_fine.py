@@ -46,13 +46,24 @@ def pass_count(model: SizedDenoiser, shorter_side: int) -> int:
 
 
 def sampling_in_passes(sampling: Sampling, passes: int) -> Sampling:
-    """How each of so many passes is sampled: in several, `er-sde-churn` is `er-sde`.
+    """How the first of so many passes is sampled: in several, `er-sde-churn` is `er-sde`.
 
     Churn exaggerates a little, which from pass to pass adds up to garish colours.
     """
     if passes > 1 and sampling.sampler == "er-sde-churn":
         return replace(sampling, sampler="er-sde")
     return sampling
+
+
+def sampling_again(sampling: Sampling) -> Sampling:
+    """How each further pass is sampled: half the steps, since it begins with less noise."""
+    steps = -(-sampling.steps // 2)
+    return replace(sampling, steps=steps + (sampling.sampler == "heun" and steps % 2 == 0))
+
+
+def evaluations(sampling: Sampling, passes: int) -> int:
+    """Network evaluations of so many passes."""
+    return sampling.steps + (passes - 1) * sampling_again(sampling).steps
 
 
 def repaint_time(schedule: Schedule, t0: float) -> float:
@@ -99,19 +110,19 @@ def synthesise_coarse_to_fine(
 
     sampling = sampling_in_passes(sampling, passes)
 
-    def paint(x: Tensor, t0: float) -> Tensor:
+    def paint(x: Tensor, t0: float, sampling: Sampling) -> Tensor:
         levels = model.schedule.sigmas(t0, sampling.n_sigmas, sampling.grid)
         return synthesise(model, x, levels, generator, sampling.sampler, repeats, on_step)
 
     full = pad(guide, model)
     coarse = _coarse_sizes(full.shape[-2], full.shape[-1], model, passes)
     guides = [*(_resize(full, size) for size in coarse), full]
-    painted = paint(guides[0], t0)
+    painted = paint(guides[0], t0, sampling)
     for before, here in pairwise(guides):
         t0 = repaint_time(model.schedule, t0)
         size = (here.shape[-2], here.shape[-1])
         detail = here - _resize(before, size)
-        painted = paint((_resize(painted, size) + detail).clamp(0, 1), t0)
+        painted = paint((_resize(painted, size) + detail).clamp(0, 1), t0, sampling_again(sampling))
     return painted[..., :height, :width]
 
 

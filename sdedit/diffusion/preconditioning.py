@@ -10,9 +10,10 @@ import math
 from dataclasses import dataclass
 from typing import ClassVar, Literal, Protocol
 
+import torch
 from torch import Tensor, nn
 
-from sdedit.diffusion.ncsnpp.detail import double, halve, with_coarse
+from sdedit.diffusion.octaves import double, halve, with_coarse
 from sdedit.diffusion.vp_schedule import VPSchedule
 
 
@@ -71,11 +72,13 @@ class EDMPreconditioning:
     Attributes:
         sigma_data: standard deviation of the training images on [-1, 1].
         sigma_detail: that of their upper octave; used with a detail network only.
+        detail_below: noise level, in units of x, from which on the detail network adds nothing.
     """
 
     kind: ClassVar[str] = "edm"
     sigma_data: float = 0.5
     sigma_detail: float = 0.07
+    detail_below: float = 1e3
 
     def denoise(self, network: nn.Module, x: Tensor, sigma: Tensor) -> Tensor:
         x, s = 2 * x - 1, 2 * sigma
@@ -92,7 +95,9 @@ class EDMPreconditioning:
         c_in = _edm(s, self.sigma_data)[2]
         c_skip, c_out, c_in_band = _edm(s, self.sigma_detail)
         added = detail(c_in * x, c_in_band * band, coarse, features, embedding).float()
-        return (with_coarse(double(coarse) + c_skip * band + c_out * added, coarse) + 1) / 2
+        # At more noise it has nothing to go by, and what it made up would be taken for the image from then on.
+        added = torch.where((sigma < self.detail_below)[:, None, None, None], c_out * added, 0.0)
+        return (with_coarse(double(coarse) + c_skip * band + added, coarse) + 1) / 2
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
         """Weight of the squared error of D on [0, 1] that makes every sigma count alike (EDM, table 1)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
@@ -15,7 +15,7 @@ from sdedit.diffusion.preconditioning import Preconditioning
 from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, Sampling
 from sdedit.diffusion.schedule import Schedule
 
-_LARGEST = 1024  # whatever a card says
+_LARGEST, _MOST_STEPS = 1024, 1000  # whatever a card says
 
 
 @dataclass
@@ -48,9 +48,10 @@ class ScoreModel:
 
     @property
     def default_sampling(self) -> Sampling:
-        """How images are sampled by default: with the sampler that the card names, if it names one."""
-        sampler = self.card.get("sampler")
-        return DEFAULTS.get(sampler, DEFAULT) if isinstance(sampler, str) else DEFAULT
+        """How images are sampled by default: with the sampler and the steps that the card names, if it names them."""
+        sampler, steps = self.card.get("sampler"), self.card.get("steps")
+        named = DEFAULTS.get(sampler, DEFAULT) if isinstance(sampler, str) else DEFAULT
+        return replace(named, steps=steps) if type(steps) is int and 1 <= steps <= _MOST_STEPS else named
 
     @property
     def largest_size(self) -> int:

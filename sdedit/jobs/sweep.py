@@ -71,7 +71,7 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
         _single(job, str(plot_file), sheet_file, ".png")
     guide = read_guide(job.guide, job.background)
 
-    from sdedit.diffusion.coarse_to_fine import pass_count, sampling_in_passes
+    from sdedit.diffusion.coarse_to_fine import evaluations, pass_count, sampling_in_passes
     from sdedit.io.images import OwnSize
 
     model = job.model.load(console.bars)
@@ -88,7 +88,7 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
         f"{model.name}: {fitted.width}x{fitted.height} px, {counted(len(job.t0), 'value')} of t0, "
         f"{sampling}, seed {first}" + (f" to {seeds[-1]}" if job.seeds > 1 else "")
     )
-    total = sampling.steps * passes * len(job.t0) * job.seeds
+    total = evaluations(sampling, passes) * len(job.t0) * job.seeds
     with console.bar(total, "step") as bar:
         painted = sweep(model, fitted, job.t0, seeds, sampling, on_step=lambda step: bar.update())
 

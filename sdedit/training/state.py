@@ -6,7 +6,7 @@ import copy
 import pickle
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import torch
 
@@ -15,9 +15,18 @@ from sdedit.io.files import exists
 from sdedit.io.writing import write_atomically
 from sdedit.training.counters import Counters
 from sdedit.training.optimiser import Optimiser
-from sdedit.training.step import TrainingStep
 
 STATE = "state.pt"
+
+
+class Step(Protocol):
+    """What is remembered of `sdedit.training.step.TrainingStep`."""
+
+    generator: torch.Generator
+
+    def state(self) -> dict[str, Any]: ...
+
+    def load_state(self, state: dict[str, Any]) -> None: ...
 
 
 def check_folder(folder: Path, resume: bool) -> None:
@@ -37,7 +46,7 @@ def check_folder(folder: Path, resume: bool) -> None:
         raise SdeditError(f"{folder} already holds {results[0]} of another run; name another folder, or move it away")
 
 
-def state_writer(path: Path, optimiser: Optimiser, step: TrainingStep, progress: Counters) -> Callable[[], None]:
+def state_writer(path: Path, optimiser: Optimiser, step: Step, progress: Counters) -> Callable[[], None]:
     """Copy the state of a run as it is now; what is returned writes the copy."""
     state: dict[str, Any] = {
         "layout": dict(optimiser.parameters.layout),
@@ -50,7 +59,7 @@ def state_writer(path: Path, optimiser: Optimiser, step: TrainingStep, progress:
     return lambda: write_atomically(path, lambda file: torch.save(state, file))
 
 
-def load_state(path: Path, optimiser: Optimiser, step: TrainingStep, progress: Counters) -> None:
+def load_state(path: Path, optimiser: Optimiser, step: Step, progress: Counters) -> None:
     """Put a saved state into its parts.
 
     Raises:

@@ -12,7 +12,7 @@ import torch
 import sdedit
 from sdedit.checkpoints.formats.native import save_checkpoint
 from sdedit.diffusion.ncsnpp import NCSNpp
-from sdedit.diffusion.ncsnpp.detail import double, halve
+from sdedit.diffusion.octaves import double, halve
 from sdedit.diffusion.preconditioning import EDMPreconditioning
 from sdedit.diffusion.score_model import ScoreModel
 
@@ -70,6 +70,15 @@ def test_with_no_noise_an_image_stays(detailed: ScoreModel) -> None:
     x = torch.rand(1, 3, 32, 32)
     with torch.inference_mode():
         assert torch.allclose(detailed.denoise(x, torch.tensor([1e-4])), x, atol=2e-3)
+
+
+def test_above_a_level_it_is_silent(detailed: ScoreModel) -> None:
+    detailed.preconditioning = EDMPreconditioning(detail_below=0.3)
+    x = torch.rand(3, 3, 32, 32)
+    with torch.inference_mode():
+        found = detailed.denoise(x, SIGMAS)
+        loud = EDMPreconditioning().denoise(detailed.network, x, SIGMAS)
+    assert [torch.equal(a, b) for a, b in zip(found, loud, strict=True)] == [True, False, False]
 
 
 def test_sizes_are_multiples_of_twice_the_u_nets(tiny_model: ScoreModel, detailed: ScoreModel) -> None:

@@ -100,7 +100,7 @@ def test_the_stream_tells_what_happens(running: RunningStudio, strokes: bytes) -
     started, painted = stream.wait_for("started"), stream.wait_for("painted")
     assert stream.wait_for("queued")["ahead"] == 0
     assert (started["width"], started["height"], started["t0"], started["seed"]) == (19, 16, 0.4, 7)
-    assert (started["steps"], started["variants"], started["model"]) == (12, 1, "tiny")
+    assert (started["steps"], started["variants"], started["model"]) == (6 + 3, 1, "tiny")
     assert started["guide"] == painted["recipe"]["guide"]
     image = base64.b64decode(painted["image"])
     assert recipe_of(image) == painted["recipe"]

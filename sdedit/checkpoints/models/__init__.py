@@ -2,5 +2,5 @@
 
 from pathlib import Path
 
-BUILT_IN = "landscapes-128"
+BUILT_IN = "landscapes-256"
 FOLDER = Path(__file__).parent

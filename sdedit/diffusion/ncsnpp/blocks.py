@@ -1,10 +1,11 @@
-"""The building blocks of the U-Nets: residual block, self-attention, and the joints of NCSN++'s image pyramids."""
+"""The building blocks of the U-Nets: residual block, self-attention, the joints of NCSN++'s image pyramids, detail."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -13,6 +14,7 @@ from sdedit.diffusion.layers.conv_group_norm import conv_group_norm
 from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import FIRDown
 from sdedit.diffusion.layers.residual_sum import residual_sum
+from sdedit.diffusion.octaves import PATCH
 
 Norm = Callable[..., GroupNormSiLU]  # of (channels, silu=True): GroupNormSiLU, or with other groups and eps
 
@@ -125,3 +127,44 @@ class ToRGB(nn.Module):
 
     def forward(self, h: Tensor) -> Tensor:
         return self.conv(self.norm(h))
+
+
+class DetailNetwork(nn.Module):
+    """What an image has at twice the size of the U-Net's: residual blocks of one width, on the smaller image's grid.
+
+    The U-Net cleans the image at half its size; this adds the octave above, from the noised image, the clean one and
+    the features it was made of. So a U-Net of the smaller size need not be trained again for the larger one, and
+    most of the work is done where there are a quarter of the pixels. Nested as those of Gu et al. 2023 (Matryoshka
+    diffusion models, arXiv 2310.15111); the split into octaves is a Laplacian pyramid.
+    """
+
+    def __init__(self, channels: int, blocks: int, features: int, embedding: int, image_channels: int = 3) -> None:
+        """features: channels of the U-Net's last features. embedding: width of the noise embedding."""
+        super().__init__()
+        self.stem = Conv2d((2 * PATCH**2 + 1) * image_channels, channels, 3, padding=1)
+        self.context = Conv2d(features, channels, 1)
+        self.blocks = nn.ModuleList(
+            ResidualBlock(channels, channels, embedding, skip_rescale=True) for _ in range(blocks)
+        )
+        self.head = ToRGB(channels, PATCH**2 * image_channels)
+
+    def forward(self, x: Tensor, band: Tensor, coarse: Tensor, features: Tensor, embedding: Tensor) -> Tensor:
+        """One evaluation.
+
+        Args:
+            x: (B, C, 2H, 2W), the noised image.
+            band: (B, C, 2H, 2W), its upper octave.
+            coarse: (B, C, H, W), the clean image at half the size.
+            features: (B, F, H / patch, W / patch) of the U-Net.
+            embedding: (B, E) or (1, E) of the noise level.
+
+        Returns:
+            (B, C, 2H, 2W).
+        """
+        dtype = self.stem.weight.dtype
+        image = torch.cat([F.pixel_unshuffle(x, PATCH), F.pixel_unshuffle(band, PATCH), coarse], dim=1)
+        context = F.interpolate(self.context(features), size=coarse.shape[-2:], mode="nearest")
+        h = self.stem(image.to(dtype), residual=context)
+        for block in self.blocks:
+            h = block(h, embedding)
+        return F.pixel_shuffle(self.head(h), PATCH)

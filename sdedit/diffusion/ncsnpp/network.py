@@ -22,9 +22,16 @@ from torch.nn import functional as F
 from sdedit.diffusion.layers.conv2d import Conv2d
 from sdedit.diffusion.layers.group_norm import GroupNormSiLU
 from sdedit.diffusion.layers.resample import DownConv2d, UpConv2d, downsampler, upsampler
-from sdedit.diffusion.ncsnpp.blocks import Attention, InputResidual, InputSkip, Norm, ResidualBlock, ToRGB
+from sdedit.diffusion.ncsnpp.blocks import (
+    Attention,
+    DetailNetwork,
+    InputResidual,
+    InputSkip,
+    Norm,
+    ResidualBlock,
+    ToRGB,
+)
 from sdedit.diffusion.ncsnpp.config import NetworkConfig
-from sdedit.diffusion.ncsnpp.detail import DetailNetwork
 from sdedit.diffusion.ncsnpp.embedding import NoiseEmbedding
 
 

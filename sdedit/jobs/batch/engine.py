@@ -16,7 +16,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from sdedit.diffusion.algorithms import inpaint
-from sdedit.diffusion.coarse_to_fine import synthesise_coarse_to_fine
+from sdedit.diffusion.coarse_to_fine import evaluations, synthesise_coarse_to_fine
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError, is_out_of_memory
@@ -54,7 +54,7 @@ class Engine:
     def evaluations(self, size: tuple[int, int]) -> int:
         """Network evaluations for a batch of images of (width, height) px."""
         settings = self.settings_for(size)
-        return settings.sampling.steps * settings.repeats * (settings.passes or 1)
+        return settings.repeats * evaluations(settings.sampling, settings.passes or 1)
 
     def read(self, task: Task) -> Guide:
         """The guide of a task at the size it is painted at; errors as of `Reader.read`."""
