@@ -35,14 +35,14 @@ from sdedit.jobs.options import DEFAULT_T0
     type=Size(),
     help="Shorter side in pixels, the aspect ratio kept; or WIDTHxHEIGHT, the guide "
     "filling it and cut to shape. Any size from 8 px a side to 16.8 million pixels in all. "
-    "[default: the model's native size]",
+    "[default: the guide's own, within what the model is good at]",
 )
 @click.option(
     "--passes",
     metavar="P",
     type=click.IntRange(1, 12),
-    help="Paint at P sizes, coarse to fine: at the model's native size first, then enlarged and painted again at 0.75 "
-    "t0, and so on; 1 paints at full size directly. [default: 1 at the native size, one more for each doubling]",
+    help="Paint at P sizes, coarse to fine: at the model's native size first, then enlarged and painted again from "
+    "less noise, and so on; 1 paints at full size directly. [default: 1 at the native size, one more for each doubling]",
 )
 @click.option(
     "--background",
@@ -58,7 +58,7 @@ def paint(context: click.Context, /, guides: tuple[str, ...], **options: Any) ->
     """Turn stroke paintings into realistic images.
 
     A GUIDE is a PNG, JPEG, WebP, AVIF, TIFF, BMP or GIF file of any size, - for standard input, or a folder of them.
-    It is resized to the model's native size with its aspect ratio kept, perturbed with noise up to time t0 of the
+    It is brought to a size the model is good at with its aspect ratio kept, perturbed with noise up to time t0 of the
     model's SDE, and brought back by the reverse SDE. A useful t0 lies between 0.3 and 0.6.
 
     Folders and several guides are painted into a folder, whose tree is that of the guides. The same command again

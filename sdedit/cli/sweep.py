@@ -33,7 +33,7 @@ from sdedit.cli.types import Colour, Size, T0Range
     "-o", "--output", help="Contact sheet to write, a .png file; the table is beside it. Default: GUIDE-sweep.png."
 )
 @click.option("--plot", is_flag=True, help="Also plot faithfulness, L2 over t0, as OUTPUT-plot.png.")
-@click.option("--size", type=Size(), help="As in sdedit paint. [default: the model's native size]")
+@click.option("--size", type=Size(), help="As in sdedit paint. [default: the guide's own]")
 @click.option("--background", type=Colour(), default="white", show_default=True, help="As in sdedit paint.")
 @sampling_options
 @seed_option
