@@ -42,7 +42,8 @@ from sdedit.jobs.options import DEFAULT_T0
     metavar="P",
     type=click.IntRange(1, 12),
     help="Paint at P sizes, coarse to fine: at the model's native size first, then enlarged and painted again from "
-    "less noise, and so on; 1 paints at full size directly. [default: 1 at the native size, one more for each doubling]",
+    "less noise, and so on; 1 paints at full size directly. "
+    "[default: 1 at the native size, one more for each doubling]",
 )
 @click.option(
     "--background",
