@@ -82,6 +82,8 @@ def run_training(
         raise SdeditError("there is no model to improve on; name it with --start")
     if painted is not None and (weak is not None or len(data) > 1):
         raise SdeditError("paintings are learnt from with one --data, whose names they have, and without --weak")
+    if weak is not None and config.adversary.weight:
+        raise SdeditError(f"{config_file} has an adversary, which takes no weak model; leave out --weak")
     if strong is not None and weak is None:
         raise SdeditError("a strong model guides away from a weak one; name it with --weak")
     first = None if start is None else load_model(start, str(target), "fp32")

@@ -47,10 +47,8 @@ class AdversarialStep(TrainingStep):
     def judge(self) -> Adversary:
         """The adversary, scaled by the first photographs there are."""
         if self._judge is None:
-            examples = [
-                kind.draw(torch.Generator(self._device).manual_seed(0), self._processes)[1] for kind in self.kinds[:1]
-            ]
-            self._judge = Adversary(examples[0][:_EXAMPLES], self._options.learning_rate)
+            _, examples, _ = self.kinds[0].draw(torch.Generator(self._device).manual_seed(0), self._processes)
+            self._judge = Adversary(examples[:_EXAMPLES], self._options.learning_rate)
         return self._judge
 
     def state(self) -> dict[str, Any]:
