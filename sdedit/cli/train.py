@@ -78,7 +78,7 @@ def train(
     """Train a model by the recipe CONFIG, a TOML file such as configs/landscapes-128/1-base.toml.
 
     A run can be ended at any time with Ctrl-C or a kill, and goes on with --resume. Several GPUs share every batch of a
-    run that torchrun starts: torchrun --nproc-per-node 8 --no-python sdedit train ...
+    run that torchrun starts: torchrun --nproc-per-node 8 --no-python -- sdedit train ...
     """
     from sdedit.jobs.train import run_training
 

@@ -200,11 +200,16 @@ def test_killed_and_resumed(sdedit: Command, often_saved: Path, photographs: Pat
 def test_two_processes_learn_what_one_does(sdedit: Command, recipe: Path, photographs: Path, tmp_path: Path) -> None:
     # No decay, so that the batches of half a budget are the first half of those of a whole one.
     plain = RECIPE.replace("warmup = 5", "warmup = 5\ndecay_from = 0.99")
-    torchrun = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc-per-node", "2", "--no-python"]
+    torchrun = [str(Path(sys.executable).parent / "torchrun"), "--standalone", "--nproc-per-node", "2"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
 
     def shared(*words: object) -> subprocess.CompletedProcess:
-        return subprocess.run([*torchrun, SDEDIT, *map(str, words)], capture_output=True, env=environment, check=False)
+        return subprocess.run(
+            [*torchrun, "--no-python", "--", SDEDIT, *map(str, words)],
+            capture_output=True,
+            env=environment,
+            check=False,
+        )
 
     for run, folder in ((sdedit, "one"), (shared, "two")):
         for pictures, more in ((80, []), (160, ["--resume"])):
@@ -218,6 +223,10 @@ def test_two_processes_learn_what_one_does(sdedit: Command, recipe: Path, photog
     # The moments tell whether the gradients were those of the same pictures.
     for name in ("momentum", "first"):
         assert float((first[name] - second[name]).norm() / first[name].norm()) < 0.2, name
+    # Without "--" torchrun takes --start for an option of its own, and refuses it.
+    refused = shared("train", recipe, "--data", photographs, "-o", tmp_path / "three", "--start", "nowhere.safetensors")
+    assert b"sdedit: " in refused.stderr
+    assert b"nowhere.safetensors" in refused.stderr
 
 
 def test_processes_that_cannot_share_a_batch(sdedit: Command, recipe: Path, photographs: Path) -> None:

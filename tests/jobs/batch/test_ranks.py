@@ -26,7 +26,8 @@ RANKS = [int(count) for count in os.environ.get("SDEDIT_TEST_RANKS", "2").split(
 
 def torchrun(ranks: int, *words: object, restarts: int = 0) -> subprocess.Popen:
     launcher = Path(sys.executable).with_name("torchrun")
-    command = [launcher, "--nproc-per-node", ranks, "--max-restarts", restarts, "--no-python", SDEDIT, "paint", *words]
+    options = ["--nproc-per-node", ranks, "--max-restarts", restarts, "--no-python"]
+    command = [launcher, *options, "--", SDEDIT, "paint", *words]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     return subprocess.Popen(list(map(str, command)), stdout=subprocess.PIPE, stderr=subprocess.STDOUT, env=environment)
 
