@@ -1,6 +1,7 @@
 """A model part of the way from one set of weights to another: what an adversary teaches is exaggerated by sampling.
 
-python benchmarks/part_of_the_way.py FROM TO SHARE OUTPUT, SHARE in [0, 1]; the card is that of TO.
+python benchmarks/part_of_the_way.py FROM TO SHARE OUTPUT, SHARE in [0, 1]; the card is that of TO. What only TO has,
+such as a detail network, stays as it is there: with SHARE 0 it is put round the U-Net of FROM.
 """
 
 from __future__ import annotations
@@ -23,8 +24,12 @@ def main() -> None:
     given = parser.parse_args()
     start, end = (load_model(name, "cpu", "fp32") for name in (given.start, given.end))
     with torch.no_grad():
-        for here, there in zip(end.network.parameters(), start.network.parameters(), strict=True):
-            here.lerp_(there, 1 - given.share)
+        there = start.network.state_dict()
+        if not there.keys() <= end.network.state_dict().keys():
+            parser.error(f"{given.end} is not a model of the architecture of {given.start}")
+        for name, here in end.network.state_dict().items():
+            if name in there:
+                here.lerp_(there[name], 1 - given.share)
     end.card = {**end.card, "share": given.share}
     save_checkpoint(end, given.output, torch.float32)
 

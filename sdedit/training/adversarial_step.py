@@ -101,7 +101,7 @@ class AdversarialStep(TrainingStep):
                 kept = torch.where(judged, kept, weight * (d - answer).square().mean(dim=(1, 2, 3)))
             if not judged.any():
                 return kept.mean(), d
-            maps, real = judge.look(d[judged], photographs[judged])
+            maps, real = judge.look(d[judged], photographs[judged], generator=self.generator)
             distance = judge.distance(maps, real)
             passing = judge.realism(maps)
             toward, uphill = (torch.autograd.grad(part, d, retain_graph=True)[0] for part in (distance, passing))

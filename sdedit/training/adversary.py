@@ -89,10 +89,10 @@ class Adversary:
             square.sqrt().clamp(min=0.05 * float(size)) for square, size in zip(squares, self._sizes, strict=True)
         ]
 
-    def look(self, *images: Tensor) -> list[list[Tensor]]:
-        """The maps of batches of images of one size, all cut in the same way."""
+    def look(self, *images: Tensor, generator: torch.Generator) -> list[list[Tensor]]:
+        """The maps of batches of images of one size, all cut in the same way, which the generator draws."""
         height, width = images[0].shape[-2:]
-        top, left = torch.randint(_SHIFT, (2,)).tolist()
+        top, left = torch.randint(_SHIFT, (2,), generator=generator, device=generator.device).tolist()
         cut = (..., slice(top, height - _SHIFT + top), slice(left, width - _SHIFT + left))
         return [self.maps(batch[cut]) for batch in images]
 
