@@ -93,15 +93,14 @@ class EDMPreconditioning:
         coarse = c_skip * low + c_out * f.float()
         band = x - double(low)
         c_skip, c_out, c_in_band = _edm(s, self.sigma_detail)
+        d = double(coarse) + c_skip * band
         # At more noise it has nothing to go by, and what it made up would be taken for the image from then on.
         adds = (sigma < self.detail_below)[:, None, None, None]
-        added = torch.zeros_like(x)
         if x.device.type != "cpu" or adds.any():  # to ask costs nothing on a CPU, where the answer saves a third
             c_in = _edm(s, self.sigma_data)[2]
-            added = torch.where(
-                adds, c_out * detail(c_in * x, c_in_band * band, coarse, features, embedding).float(), 0
-            )
-        return (with_coarse(double(coarse) + c_skip * band + added, coarse) + 1) / 2
+            added = detail(c_in * x, c_in_band * band, coarse, features, embedding).float()
+            d = d + torch.where(adds, c_out * added, 0.0)
+        return (with_coarse(d, coarse) + 1) / 2
 
     def loss_weight(self, sigma: Tensor) -> Tensor:
         """Weight of the squared error of D on [0, 1] that makes every sigma count alike (EDM, table 1)."""
