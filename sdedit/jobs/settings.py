@@ -122,8 +122,9 @@ def resolve(options: PaintOptions, model: ScoreModel) -> Resolved:
         SdeditError: if the model cannot do what is asked.
     """
     from sdedit.diffusion.coarse_to_fine import pass_count, sampling_in_passes
+    from sdedit.pipelines.paint import own_size
 
-    size: Size = options.size or OwnSize(model.native_size, model.largest_size)
+    size: Size = options.size or own_size(model)
     passes = options.passes
     if options.layers is not None:
         size, passes = options.size or model.native_size, 1  # a region is brought to the size the model is good at

@@ -72,11 +72,11 @@ def run_sweep_job(job: SweepJob, console: Console) -> list[Path]:
     guide = read_guide(job.guide, job.background)
 
     from sdedit.diffusion.coarse_to_fine import evaluations, pass_count, sampling_in_passes
-    from sdedit.io.images import OwnSize
+    from sdedit.pipelines.paint import own_size
 
     model = job.model.load(console.bars)
     tell_notes(model, console)
-    fitted = guide.at(job.size or OwnSize(model.native_size, model.largest_size)).image
+    fitted = guide.at(job.size or own_size(model)).image
     try:
         passes = pass_count(model, min(fitted.size))
         sampling = sampling_in_passes(sampling_for(job.sampling, model, max(job.t0)), passes)

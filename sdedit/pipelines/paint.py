@@ -59,7 +59,7 @@ def paint(
     sampling = as_sampling(sampling, model.default_sampling)
     if not isinstance(guide, Tensor):
         image = as_rgb(guide, "the guide")
-        wanted = OwnSize(model.native_size, model.largest_size) if size is None else size
+        wanted = own_size(model) if size is None else size
         fitted = fit_guide(image, working_size(image.size, wanted))
         batch = to_tensor(fitted)[None]
     else:
@@ -72,3 +72,8 @@ def paint(
     if isinstance(guide, Image.Image):
         return to_image(painted[0])
     return painted.reshape(guide.shape)
+
+
+def own_size(model: ScoreModel) -> OwnSize:
+    """The size of images where none is asked for: the guide's, within what the model is good at."""
+    return OwnSize(model.native_size, model.largest_size)

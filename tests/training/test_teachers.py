@@ -246,6 +246,9 @@ def test_models_that_do_not_fit(sdedit: Command, recipe: Path, photographs: Path
     both = ["--painted", photographs, "--weak", "tiny.safetensors"]
     fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors", *both), "--weak")
     fails_in_one_sentence(sdedit(*words, "--start", "missing.safetensors"), "missing.safetensors")
+    recipe.write_text(RECIPE + "[adversary]\nweight = 1.0\n")
+    judged = ["--start", "tiny.safetensors", "--weak", "tiny.safetensors"]
+    fails_in_one_sentence(sdedit(*words, *judged), "adversary", "--weak")
     recipe.write_text(RECIPE.replace("channels = [16, 16]", "channels = [16, 32]"))
     fails_in_one_sentence(sdedit(*words, "--start", "tiny.safetensors"), "mite", "[network]")
     assert not (tmp_path / "run").exists()
