@@ -403,6 +403,9 @@ def test_the_built_in_models_stages_follow_each_other() -> None:
     assert unet.network.begins(detail.network)
     assert detail.data.size == 2 * unet.data.size
     assert load_model(device="cpu").network.config == detail.network
+    contrasted, again = (load_train_config(folder / f"{name}.toml") for name in ("3-contrasted", "4-contrasted-detail"))
+    assert contrasted.network == unet.network
+    assert (again.network, again.preconditioning) == (detail.network, detail.preconditioning)
 
 
 def test_strokes_are_six_flat_colours() -> None:
