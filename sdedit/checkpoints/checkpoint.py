@@ -14,8 +14,17 @@ from torch import Tensor
 from sdedit.diffusion.ncsnpp import NCSNpp, NetworkConfig
 from sdedit.diffusion.preconditioning import Preconditioning
 from sdedit.diffusion.schedule import Schedule
-from sdedit.diffusion.score_model import ScoreModel
+from sdedit.diffusion.score_model import Finisher, ScoreModel
 from sdedit.errors import SdeditError
+
+
+@dataclass
+class CheckpointFinisher:
+    """A finisher as a file describes it; its attributes are those of `Checkpoint`."""
+
+    config: NetworkConfig
+    weights: dict[str, Tensor]
+    preconditioning: Preconditioning
 
 
 @dataclass
@@ -32,6 +41,7 @@ class Checkpoint:
         native_size: height and width of its training images, in pixels; None if the file does not say.
         card: what is known of it: name, domain, licence, which weights.
         notes: sentences about what the file does not say and was assumed.
+        finisher: the network of sampling's last step, if the file has one.
     """
 
     file: Path
@@ -43,6 +53,7 @@ class Checkpoint:
     native_size: int | None = None
     card: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
+    finisher: CheckpointFinisher | None = None
 
 
 def build_model(checkpoint: Checkpoint, sha256: str) -> ScoreModel:
@@ -58,20 +69,30 @@ def build_model(checkpoint: Checkpoint, sha256: str) -> ScoreModel:
     assert checkpoint.preconditioning is not None
     assert checkpoint.schedule is not None
     assert checkpoint.native_size is not None
-    with torch.device("meta"):  # names and shapes only: a lying configuration allocates nothing
-        network = NCSNpp(checkpoint.config)
-    check_weights(checkpoint.file, checkpoint.weights, network.state_dict())
-    network.load_state_dict({name: _copy(tensor) for name, tensor in checkpoint.weights.items()}, assign=True)
-    network.eval().requires_grad_(False)
+    found = checkpoint.finisher
+    if (found is not None) != (checkpoint.schedule.sigma_finish > 0):
+        raise SdeditError(f"{checkpoint.file} has a finisher without its noise level, or a level without a finisher")
+    finisher = None
+    if found is not None:
+        finisher = Finisher(_build_network(checkpoint.file, found.config, found.weights), found.preconditioning)
     return ScoreModel(
-        network,
+        _build_network(checkpoint.file, checkpoint.config, checkpoint.weights),
         checkpoint.preconditioning,
         checkpoint.schedule,
         checkpoint.native_size,
         checkpoint.card,
         sha256,
         tuple(checkpoint.notes),
+        finisher,
     )
+
+
+def _build_network(file: Path, config: NetworkConfig, weights: Mapping[str, Tensor]) -> NCSNpp:
+    with torch.device("meta"):  # names and shapes only: a lying configuration allocates nothing
+        network = NCSNpp(config)
+    check_weights(file, weights, network.state_dict())
+    network.load_state_dict({name: _copy(tensor) for name, tensor in weights.items()}, assign=True)
+    return network.eval().requires_grad_(False)
 
 
 def check_weights(file: Path, weights: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -> None:

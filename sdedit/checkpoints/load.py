@@ -66,10 +66,11 @@ def load_model(
     sha256 = verified_checksum(source)
     checkpoint = complete(read_checkpoint(source.path, raw_weights, assumptions), source.published, sigma_max)
     model = build_model(checkpoint, sha256)
-    model.network.cast_body(dtype)
-    model.network.to(target).to(memory_format=torch.channels_last)
-    if compile:
-        compile_network(model.network)
+    for network in model.networks:
+        network.cast_body(dtype)
+        network.to(target).to(memory_format=torch.channels_last)
+        if compile:
+            compile_network(network)
     return model
 
 

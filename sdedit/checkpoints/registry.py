@@ -127,7 +127,7 @@ def _completed_schedule(
     found = checkpoint.schedule
     if sigma_max is not None:
         try:
-            return VESchedule(found.sigma_min if found else _SIGMA_MIN, sigma_max)
+            return VESchedule(found.sigma_min if found else _SIGMA_MIN, sigma_max, found.sigma_finish if found else 0)
         except ValueError as error:
             raise SdeditError(f"sigma_max cannot be {sigma_max:g}: {error}") from error
     if published and not published.betas:

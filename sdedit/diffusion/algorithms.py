@@ -23,6 +23,7 @@ class Denoiser(Protocol):
     @property
     def size_multiple(self) -> int: ...
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor: ...
+    def finish(self, x: Tensor, sigma: Tensor) -> Tensor: ...
 
 
 @torch.inference_mode()
@@ -58,7 +59,7 @@ def synthesise(
     x = pad(guide, model)
     for _ in range(repeats):
         x = x + float(sigmas[0]) * gaussian_noise(x, generator)
-        x = sample(model.denoise, x, sigmas, generator, sampler, on_step)
+        x = sample(model.denoise, x, sigmas, generator, sampler, on_step, finish=model.finish)
     return x[..., :height, :width].clamp(0, 1)
 
 
@@ -115,7 +116,7 @@ def inpaint(
             return torch.where(kept, noised, x)
 
         x = x + float(sigmas[0]) * gaussian_noise(x, generator)
-        x = sample(model.denoise, x, sigmas, generator, sampler, on_step, put_back)
+        x = sample(model.denoise, x, sigmas, generator, sampler, on_step, put_back, model.finish)
     return x[..., :height, :width].clamp(0, 1)
 
 

@@ -60,6 +60,7 @@ def sample(
     sampler: str = "euler-maruyama",
     on_step: Callable[[Step], object] | None = None,
     constrain: Callable[[Tensor, float], Tensor] = lambda x, sigma: x,
+    finish: Denoise | None = None,
 ) -> Tensor:
     """Run the reverse SDE.
 
@@ -73,6 +74,7 @@ def sample(
         on_step: called after each network evaluation.
         constrain: called after each step with the state and the level it has reached; its answer takes the state's
             place. Algorithm 3 (Meng et al. 2021) puts the kept pixels back here.
+        finish: called in place of `denoise` for the last step, to 0; None is `denoise`.
 
     Returns:
         (B, C, H, W), a sample at noise level 0.
@@ -86,18 +88,18 @@ def sample(
     if len(levels) < 2 or levels[-1] != 0 or not all(s >= s_next and s > 0 for s, s_next in pairwise(levels)):
         raise ValueError("noise levels must fall and end in 0")
 
-    def evaluate(x: Tensor, s: float) -> Tensor:
-        d = denoise(x, torch.full((1,), s, dtype=x.dtype, device=x.device))
+    def evaluate(x: Tensor, s: float, by: Denoise = denoise) -> Tensor:
+        d = by(x, torch.full((1,), s, dtype=x.dtype, device=x.device))
         if on_step is not None:
             on_step(Step(s, x, d))
         return d
 
     s_before, d_before = math.inf, x
     for s, s_next in pairwise(levels):
-        d = evaluate(x, s)
         if s_next == 0:
-            x_next = d
+            x_next = d = evaluate(x, s, finish or denoise)
         else:
+            d = evaluate(x, s)
             a, b, c = SAMPLERS[sampler](s_before, s, s_next)
             x_next = d + a * (x - d)
             if sampler == "heun":

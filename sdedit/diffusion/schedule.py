@@ -30,6 +30,11 @@ class Schedule(Protocol):
     @property
     def sigma_max(self) -> float: ...
 
+    @property
+    def sigma_finish(self) -> float:
+        """The level from which the finisher of a model that has one takes the last step, to 0; else 0."""
+        return 0.0
+
     @overload
     def sigma(self, t: float) -> float: ...
     @overload
@@ -53,6 +58,7 @@ class Schedule(Protocol):
 
         Returns:
             (steps + 1,) float64 on the CPU, ending in exactly 0; for "uniform" sigma(t0 n / steps) for n = steps .. 0.
+            From above sigma_finish, if there is one, that is the last level but 0 on both grids.
 
         Raises:
             ValueError: if t0 or steps is out of range, or the grid is unknown.
@@ -61,14 +67,22 @@ class Schedule(Protocol):
             raise ValueError(f"t0 must lie in (0, 1], not {t0}{meant_time(t0)}")
         if steps < 1:
             raise ValueError(f"steps must be at least 1, not {steps}")
-        if grid == "uniform":
-            return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)
-        if grid != "karras":
+        if grid not in ("uniform", "karras"):
             raise ValueError(f"grid must be uniform or karras, not {grid!r}")
         start = self.sigma(t0)
-        high, low = start ** (1 / _RHO), min(start, self.sigma_min) ** (1 / _RHO)
+        finishes = 0 < self.sigma_finish < start and steps > 1
+        if grid == "uniform" and not finishes:
+            return self.sigma(t0 * torch.arange(steps, -1, -1, dtype=torch.float64) / steps)
         share = torch.arange(steps, dtype=torch.float64) / max(1, steps - 1)
-        return torch.cat([(high + share * (low - high)) ** _RHO, torch.zeros(1, dtype=torch.float64)])
+        last = self.sigma_finish if finishes else min(start, self.sigma_min)
+        if grid == "uniform":
+            levels = self.sigma(t0 + share * (self.t(last) - t0))
+        else:
+            high, low = start ** (1 / _RHO), last ** (1 / _RHO)
+            levels = (high + share * (low - high)) ** _RHO
+        if finishes:
+            levels[-1] = last  # without rounding, so that it is known again
+        return torch.cat([levels, torch.zeros(1, dtype=torch.float64)])
 
 
 @dataclass(frozen=True)
@@ -78,13 +92,15 @@ class VESchedule(Schedule):
     Attributes:
         sigma_min: the lowest noise level, for images in [0, 1].
         sigma_max: the highest.
+        sigma_finish: 0, or the level from which a finisher takes the last step of sampling, to 0.
 
     Raises:
-        ValueError: unless 0 < sigma_min < sigma_max and both are finite.
+        ValueError: unless 0 < sigma_min < sigma_max and both are finite, and sigma_finish is 0 or between them.
     """
 
     sigma_min: float = 0.01
     sigma_max: float = 50.0
+    sigma_finish: float = 0.0
 
     def __post_init__(self) -> None:
         if not 0 < self.sigma_min < self.sigma_max < math.inf:
@@ -92,6 +108,8 @@ class VESchedule(Schedule):
                 f"a schedule needs 0 < sigma_min < sigma_max, not sigma_min {self.sigma_min} and "
                 f"sigma_max {self.sigma_max}"
             )
+        if self.sigma_finish != 0 and not self.sigma_min < self.sigma_finish < self.sigma_max:
+            raise ValueError(f"sigma_finish must be 0, or lie between sigma_min and sigma_max, not {self.sigma_finish}")
 
     @property
     def log_ratio(self) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -16,6 +17,25 @@ from sdedit.diffusion.samplers import DEFAULT, DEFAULTS, Sampling
 from sdedit.diffusion.schedule import Schedule
 
 _LARGEST, _MOST_STEPS = 1024, 1000  # whatever a card says
+_SAME = 1e-6  # how far single precision may move a level
+
+
+@dataclass(frozen=True)
+class Finisher:
+    """The network of sampling's last step, which takes the noise that is left at one level away in one evaluation.
+
+    A denoiser answers with the mean of what an image may be, and takes many small steps to make texture of it. This one
+    was trained against an adversary to answer with one such image (Xiao et al. 2022, arXiv 2112.07804), at
+    `sigma_finish` of the schedule.
+
+    Attributes:
+        network: of any shape.
+        preconditioning: makes of it what is called as D(x; sigma) is.
+    """
+
+    network: NCSNpp
+    preconditioning: Preconditioning
+    _graphs: CUDAGraphCache = field(default_factory=CUDAGraphCache, init=False, repr=False, compare=False)
 
 
 @dataclass
@@ -30,6 +50,7 @@ class ScoreModel:
         card: what the checkpoint says of itself (name, data, licence, training).
         checksum: SHA-256 of the checkpoint file, in hexadecimal; empty for a model not loaded from a file.
         notes: sentences about what the file did not say and was assumed.
+        finisher: takes the last step of sampling, from the schedule's `sigma_finish`; None if the denoiser does.
     """
 
     network: NCSNpp
@@ -39,6 +60,7 @@ class ScoreModel:
     card: Mapping[str, Any] = field(default_factory=dict)
     checksum: str = ""
     notes: tuple[str, ...] = ()
+    finisher: Finisher | None = None
     _graphs: CUDAGraphCache = field(default_factory=CUDAGraphCache, init=False, repr=False, compare=False)
 
     @property
@@ -63,6 +85,11 @@ class ScoreModel:
         return min(max(self.native_size, largest), _LARGEST) if type(largest) is int else self.native_size
 
     @property
+    def networks(self) -> list[NCSNpp]:
+        """All that it consists of: its network, and the finisher's."""
+        return [self.network, *([] if self.finisher is None else [self.finisher.network])]
+
+    @property
     def device(self) -> torch.device:
         """Where it runs."""
         return self.network.stem.weight.device
@@ -75,7 +102,7 @@ class ScoreModel:
     @property
     def size_multiple(self) -> int:
         """Heights and widths of images are multiples of this many pixels."""
-        return self.network.config.size_multiple
+        return math.lcm(*(network.config.size_multiple for network in self.networks))
 
     def denoise(self, x: Tensor, sigma: Tensor) -> Tensor:
         """D(x; sigma), the expected clean image given the noised one.
@@ -87,11 +114,16 @@ class ScoreModel:
         Returns:
             (B, 3, H, W) float32.
         """
-        # A network of another kind may do what cannot be captured.
-        if x.device.type == "cuda" and not torch.is_grad_enabled() and isinstance(self.network, NCSNpp):
-            weight = self.network.stem.weight
-            return self._graphs(self.preconditioning.denoise, self.network, weight, x, sigma)
-        return self.preconditioning.denoise(self.network, x, sigma)
+        return _evaluate(self, x, sigma)
+
+    def finish(self, x: Tensor, sigma: Tensor) -> Tensor:
+        """The image that sampling's last step goes to, with the arguments and the result of `denoise`.
+
+        It is the finisher's, if there is one and the noise is of the level it knows; else D(x; sigma).
+        """
+        if self.finisher is None or not math.isclose(float(sigma[0]), self.schedule.sigma_finish, rel_tol=_SAME):
+            return self.denoise(x, sigma)
+        return _evaluate(self.finisher, x, sigma)
 
     def score(self, x: Tensor, sigma: Tensor) -> Tensor:
         """Gradient of the log density of x at noise level sigma: (D(x; sigma) - x) / sigma^2 (Tweedie's formula).
@@ -99,3 +131,11 @@ class ScoreModel:
         Arguments and result have the shapes of `denoise`.
         """
         return (self.denoise(x, sigma) - x) / sigma[:, None, None, None] ** 2
+
+
+def _evaluate(part: ScoreModel | Finisher, x: Tensor, sigma: Tensor) -> Tensor:
+    network, denoise = part.network, part.preconditioning.denoise
+    # A network of another kind may do what cannot be captured.
+    if x.device.type == "cuda" and not torch.is_grad_enabled() and isinstance(network, NCSNpp):
+        return part._graphs(denoise, network, network.stem.weight, x, sigma)
+    return denoise(network, x, sigma)

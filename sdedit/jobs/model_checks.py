@@ -34,6 +34,8 @@ class Check:
 def verify_model(model: ScoreModel) -> list[Check]:
     """Run the denoiser on a smooth image at sigma_min, at the geometric middle, and at sigma_max.
 
+    A finisher is run at its level, between them.
+
     Raises:
         SdeditError: if a result is not finite, or D(x; sigma_min) is far from x.
     """
@@ -53,10 +55,11 @@ def verify_model(model: ScoreModel) -> list[Check]:
     image, noise = image.to(model.device), noise.to(model.device)
     low, high = model.schedule.sigma_min, model.schedule.sigma_max
     checks = []
-    for sigma in (low, math.sqrt(low * high), high):
+    finish = [] if model.finisher is None else [model.schedule.sigma_finish]
+    for sigma in sorted([low, math.sqrt(low * high), high, *finish]):
         noised = image + sigma * noise
         with torch.inference_mode():
-            denoised = model.denoise(noised, torch.full((1,), sigma, device=model.device))
+            denoised = model.finish(noised, torch.full((1,), sigma, device=model.device))
         if not torch.isfinite(denoised).all():
             raise SdeditError(f"{model.name} does not work: its denoiser gives no finite image at sigma {sigma:g}")
         change, error = ((denoised - other).square().mean().sqrt().item() for other in (noised, image))
@@ -118,5 +121,5 @@ def _stored_type(model: ScoreModel) -> torch.dtype:
     """float16 if no weight loses anything by it, as in the files that training writes."""
     import torch
 
-    tensors = model.network.state_dict().values()
+    tensors = [tensor for network in model.networks for tensor in network.state_dict().values()]
     return torch.float16 if all(torch.equal(tensor.half().float(), tensor) for tensor in tensors) else torch.float32

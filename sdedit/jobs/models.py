@@ -59,9 +59,10 @@ def describe(
         "size multiple": f"{model.size_multiple} px",
         "sigma": f"{model.schedule.sigma_min:g} to {model.schedule.sigma_max:g}",
         "sigma(0.5)": f"{model.schedule.sigma(0.5):.4g}",
+        **({"finisher": f"from sigma = {model.schedule.sigma_finish:g}"} if model.finisher else {}),
         "preconditioning": model.preconditioning.kind,
         **_training_facts(model),
-        "parameters": count_parameters(model.network.state_dict()),
+        "parameters": sum(count_parameters(network.state_dict()) for network in model.networks),
         "channels": ", ".join(map(str, config.channels)),
         "blocks": ", ".join(map(str, config.blocks)),
         "attention": ", ".join(f"level {level}" for level in config.attention_levels) or "middle only",
@@ -153,7 +154,8 @@ def convert_model(model: ScoreModel, output: Path, overwrite: bool = False, dtyp
     check_conversion(output, overwrite, dtype)
     if output.suffix == ".safetensors":
         kind = torch.float16 if dtype == "float16" else torch.float32
-        if not all(torch.isfinite(tensor.to(kind)).all() for tensor in model.network.state_dict().values()):
+        tensors = (tensor for network in model.networks for tensor in network.state_dict().values())
+        if not all(torch.isfinite(tensor.to(kind)).all() for tensor in tensors):
             raise SdeditError(f"{model.name} has weights that float16 cannot hold; leave out --dtype")
         said = {_ASSUMED: "; ".join(model.notes)} if model.notes else {}
         save_checkpoint(replace(model, card={**model.card, **said}), output, kind)

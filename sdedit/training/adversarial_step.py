@@ -18,11 +18,14 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from sdedit.diffusion.score_model import ScoreModel
+from sdedit.io.photographs import Pixels
 from sdedit.training.adversary import Adversary
 from sdedit.training.batches import BatchKind
 from sdedit.training.config import AdversaryConfig, TrainConfig
+from sdedit.training.finishing_step import BRANCH, FinishingStep
 from sdedit.training.optimiser import Optimiser
 from sdedit.training.processes import Processes
+from sdedit.training.sampled_states import SampledStates
 from sdedit.training.step import TrainingStep
 from sdedit.training.teachers import Contrast, Guidance
 
@@ -47,8 +50,8 @@ class AdversarialStep(TrainingStep):
     def judge(self) -> Adversary:
         """The adversary, scaled by the first photographs there are."""
         if self._judge is None:
-            _, examples, _ = self.kinds[0].draw(torch.Generator(self._device).manual_seed(0), self._processes)
-            self._judge = Adversary(examples[:_EXAMPLES], self._options.learning_rate)
+            _, examples, _ = self.kinds[0].draw(torch.Generator(self._device).manual_seed(0), Processes())
+            self._judge = Adversary(examples[:_EXAMPLES], self._options.learning_rate, self._processes)
         return self._judge
 
     def state(self) -> dict[str, Any]:
@@ -119,8 +122,9 @@ def make_step(
     processes: Processes,
     teacher: Guidance | Contrast | None,
     start: ScoreModel | None,
+    guides: Sequence[Pixels],
 ) -> TrainingStep:
-    """What a batch comes to by a recipe: denoising score matching, or that with an adversary.
+    """What a batch comes to by a recipe: denoising score matching, that with an adversary, or a finisher's.
 
     Errors of a detail network that learns alone are weighted as befits the octave that it adds.
     """
@@ -131,5 +135,12 @@ def make_step(
     common = (network, preconditioning, kinds, optimiser, generator, processes)
     if config.adversary.weight == 0:
         return TrainingStep(*common, teacher, weighing.loss_weight)
+    if config.optimiser.trains == "finisher":
+        assert start is not None
+        # Each process has its own states, which take the longest to make.
+        own = torch.Generator(generator.device).manual_seed(1 + processes.index)
+        branch = BRANCH * config.schedule.sigma_finish
+        states = SampledStates(start, guides[processes.index :: processes.count], branch, own)
+        return FinishingStep(*common, adversary=config.adversary, states=states, own=own)
     kept = start if config.adversary.below < config.schedule.sigma_max else None
     return AdversarialStep(*common, None, weighing.loss_weight, adversary=config.adversary, start=kept)

@@ -15,6 +15,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 from sdedit.errors import SdeditError
+from sdedit.training.processes import Processes
 
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -74,9 +75,11 @@ class Adversary:
     Args:
         photographs: (N, 3, H, W) in [0, 1]; the size of what the maps hold is measured on them.
         learning_rate: of the heads.
+        processes: those of a run, whose heads stay the same.
     """
 
-    def __init__(self, photographs: Tensor, learning_rate: float) -> None:
+    def __init__(self, photographs: Tensor, learning_rate: float, processes: Processes | None = None) -> None:
+        self._processes = processes or Processes()
         device = photographs.device
         self.maps = FeatureMaps().to(device)
         self.heads = nn.ModuleList(_head(channels) for channels in self.maps.channels).to(device)
@@ -115,6 +118,9 @@ class Adversary:
             loss = torch.stack(losses).mean()
             self._adam.zero_grad(set_to_none=True)
             loss.backward()
+        for parameter in self.heads.parameters():
+            assert parameter.grad is not None
+            self._processes.average(parameter.grad)
         self._adam.step()
         return loss.detach()
 

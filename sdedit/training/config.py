@@ -44,7 +44,7 @@ class OptimiserConfig:
     clip: float = 1.0  # largest norm of the gradient
     warmup: int = 100  # batches over which the learning rates rise
     decay_from: float = 0.5  # share of the budget after which they fall linearly to zero
-    trains: Literal["all", "detail"] = "all"  # the whole network, or its detail network alone
+    trains: Literal["all", "detail", "finisher"] = "all"  # the whole network, its detail network alone, or a finisher
     ema: tuple[float, ...] = (0.05,)  # lengths of the averages of the weights, as shares of the run; see `ema.py`
 
 
@@ -177,6 +177,10 @@ def _check(config: TrainConfig) -> None:
         raise ValueError("below and learning_rate in [adversary] must be above 0, and repeats at least 1")
     if config.optimiser.trains == "detail" and not config.network.detail_blocks:
         raise ValueError("trains in [optimiser] is detail, and [network] has no detail_blocks")
+    if config.optimiser.trains == "finisher" and not (config.schedule.sigma_finish > 0 and adversary.weight > 0):
+        raise ValueError("trains in [optimiser] is finisher, which needs sigma_finish in [schedule] and an [adversary]")
+    if config.optimiser.trains != "finisher" and config.schedule.sigma_finish:
+        raise ValueError("sigma_finish in [schedule] is for a recipe that trains a finisher, in [optimiser]")
     if not (config.budget.minutes > 0) ^ (config.budget.pictures > 0):
         raise ValueError("[budget] must set either minutes or pictures, above 0")
     _check_report(config.report)

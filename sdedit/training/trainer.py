@@ -4,19 +4,17 @@ from __future__ import annotations
 
 import copy
 import math
-import signal
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
 
 from sdedit.diffusion.device import find_dtype
 from sdedit.diffusion.ncsnpp import NCSNpp
-from sdedit.diffusion.score_model import ScoreModel
+from sdedit.diffusion.score_model import Finisher, ScoreModel
 from sdedit.errors import SdeditError
 from sdedit.io.files import reason
 from sdedit.io.photographs import Pixels, centre_squares, spread
@@ -30,11 +28,13 @@ from sdedit.training.optimiser import Optimiser
 from sdedit.training.parameters import FlatParameters
 from sdedit.training.processes import Processes
 from sdedit.training.reports import Reports
+from sdedit.training.signals import stop_requests
 from sdedit.training.state import STATE, check_folder, load_state, state_writer
 from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.writer import Writer
 
 _MOST_BATCHES, _SECONDS = 50, 1.0  # between two looks at the losses and the clock, which let the device run dry
+_GUIDES = "guides"  # the name of their set
 _LOSS_MEMORY = 0.99  # decay per batch of the running mean that is shown
 
 
@@ -42,9 +42,9 @@ class Trainer:
     """One training run in one folder: state.pt, model.safetensors, log.csv and preview-*.png.
 
     Args:
-        config: the recipe.
+        config: the recipe. A finisher is one of `start`.
         data: photographs to learn from, by the name of their set, (H, W, 3) uint8 each; for `Contrast` pairs with
-            paintings, (H, W, 6).
+            paintings, (H, W, 6). Those of the set "guides" are what sampling begins with for a finisher.
         validation: photographs that are only measured on.
         folder: where the run is kept; made if it is missing.
         device: where the network runs.
@@ -56,7 +56,7 @@ class Trainer:
 
     Raises:
         SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made;
-            if `start` has another network than the recipe; as `make_kinds`.
+            if `start` has another network than the recipe, or a finisher has no `start` or no guides; as `make_kinds`.
     """
 
     def __init__(
@@ -74,6 +74,15 @@ class Trainer:
     ) -> None:
         if start is not None and not start.network.config.begins(config.network):
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
+        self._finished = start if config.optimiser.trains == "finisher" else None
+        if config.optimiser.trains == "finisher" and (start is None or not data.get(_GUIDES)):
+            raise SdeditError(
+                "a finisher learns to end what a model has begun; name the model with --start, and guides with "
+                f"--data {_GUIDES}=FOLDER"
+            )
+        guides = data.get(_GUIDES, ()) if self._finished else ()
+        if self._finished:
+            data = {name: images for name, images in data.items() if name != _GUIDES}
         self.config = config
         self.device = device
         self.processes = processes or Processes()
@@ -96,7 +105,8 @@ class Trainer:
         torch.manual_seed(0)  # initial weights
         network = NCSNpp(config.network).to(device)
         if start is not None:
-            network.load_state_dict(start.network.state_dict(), strict=start.network.config == config.network)
+            begun = start.finisher.network if self._finished and start.finisher else start.network
+            network.load_state_dict(begun.state_dict(), strict=begun.config == config.network)
         self._template = copy.deepcopy(network).requires_grad_(False).eval()
         for parameter in self._template.parameters():
             parameter.data = parameter.new_empty(0)  # it is given those of an average
@@ -109,7 +119,7 @@ class Trainer:
         self.optimiser = Optimiser(parameters, config.optimiser, dtype)
         kinds = make_kinds(config.batches, data, device, self.processes)
         common = (network, kinds, self.optimiser, _generator(device), self.processes)
-        self.step = make_step(config, *common, teacher, start)
+        self.step = make_step(config, *common, teacher, start, guides)
         self.progress = Counters()
         self.writer = Writer()
         shown = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)
@@ -140,7 +150,7 @@ class Trainer:
         Returns:
             The signal that ended the run, or None if the budget is used.
         """
-        with _stop_requests() as stop, self.writer:
+        with stop_requests() as stop, self.writer:
             self.step.prepare(self._log)
             received = self._train(stop, show)
             if self.processes.is_first:
@@ -203,6 +213,14 @@ class Trainer:
         self.optimiser.parameters.attach(network, flat)
         training = {**vars(self.progress), "photographs": self._photographs, "ema": length, **self.origin}
         card = {**config.card, "training": training}
+        if self._finished is not None:
+            return replace(
+                self._finished,
+                schedule=config.schedule,
+                card=card,
+                checksum="",
+                finisher=Finisher(network, config.preconditioning),
+            )
         return ScoreModel(network, config.preconditioning, config.schedule, config.data.size, card)
 
     def save(self) -> None:
@@ -231,19 +249,3 @@ def _generator(device: torch.device) -> torch.Generator:
         index = torch.cuda.current_device() if device.index is None else device.index
         return torch.cuda.default_generators[index].manual_seed(0)
     return torch.Generator(device).manual_seed(0)
-
-
-@contextmanager
-def _stop_requests() -> Iterator[list[int]]:
-    """A list that SIGINT and SIGTERM append to, so that a batch is never cut in the middle."""
-    received: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        received.append(number)
-
-    before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield received
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -26,18 +26,20 @@ def validation_errors(model: ScoreModel, images: Tensor) -> dict[float, float]:
         images: (N, 3, H, W) float32 in [0, 1].
 
     Returns:
-        Mean error for each sigma; 1 is that of a network that always answers 0.
+        Mean error for each sigma; 1 is that of a network that always answers 0. Of a model with a finisher that one's,
+        at its level alone.
     """
     assert isinstance(model.preconditioning, EDMPreconditioning)
+    levels = (model.schedule.sigma_finish,) if model.finisher else VALIDATION_SIGMAS
     generator = torch.Generator().manual_seed(0)
     errors = {}
-    for level in VALIDATION_SIGMAS:
+    for level in levels:
         total = 0.0
         for batch in images.split(_BATCH):
             y = batch.to(model.device)
             sigma = torch.full((len(y),), level, device=model.device)
             noise = torch.randn(batch.shape, generator=generator).to(model.device)
-            squared = (model.denoise(y + level * noise, sigma) - y).square().mean(dim=(1, 2, 3))
+            squared = (model.finish(y + level * noise, sigma) - y).square().mean(dim=(1, 2, 3))
             total += float((model.preconditioning.loss_weight(sigma) * squared).sum())
         errors[level] = total / len(images)
     return errors

@@ -58,7 +58,8 @@ def schedule_to_table(schedule: Schedule) -> dict[str, Any]:
     """A schedule as a table for `schedule_from_table`; variance-exploding ones name no kind, as in older files."""
     if isinstance(schedule, VPSchedule):
         return {"kind": "vp", **asdict(schedule)}
-    return {"sigma_min": schedule.sigma_min, "sigma_max": schedule.sigma_max}
+    finish = {"sigma_finish": schedule.sigma_finish} if schedule.sigma_finish else {}
+    return {"sigma_min": schedule.sigma_min, "sigma_max": schedule.sigma_max, **finish}
 
 
 def schedule_from_table(values: Any) -> VESchedule | VPSchedule:

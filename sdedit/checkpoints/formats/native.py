@@ -1,6 +1,7 @@
 """The project's checkpoint format: one safetensors file whose metadata says everything but the weights.
 
 Metadata, each value JSON: `sdedit` (format version), `network`, `preconditioning`, `schedule`, `native_size`, `card`.
+With a finisher also `finisher`, a table of its `network` and `preconditioning`; its tensors' names begin with it.
 Reading one parses JSON and numbers; nothing in the file is executed.
 """
 
@@ -15,7 +16,7 @@ import safetensors
 import safetensors.torch
 import torch
 
-from sdedit.checkpoints.checkpoint import Checkpoint
+from sdedit.checkpoints.checkpoint import Checkpoint, CheckpointFinisher
 from sdedit.checkpoints.formats.containers import read_safetensors
 from sdedit.checkpoints.formats.metadata import (
     preconditioning_from_table,
@@ -32,6 +33,8 @@ from sdedit.io.writing import write_atomically
 
 FORMAT_VERSION = 1
 _MARK = "sdedit"
+_FINISHER = "finisher"
+_PREFIX = f"{_FINISHER}."
 
 
 def save_checkpoint(model: ScoreModel, path: Path, dtype: torch.dtype = torch.float32) -> None:
@@ -48,9 +51,15 @@ def save_checkpoint(model: ScoreModel, path: Path, dtype: torch.dtype = torch.fl
         "native_size": model.native_size,
         "card": dict(model.card),
     }
-    weights = {
-        name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in model.network.state_dict().items()
-    }
+    tensors = dict(model.network.state_dict())
+    if model.finisher is not None:
+        network = model.finisher.network
+        metadata[_FINISHER] = {
+            "network": asdict(network.config),
+            "preconditioning": preconditioning_to_table(model.finisher.preconditioning),
+        }
+        tensors |= {_PREFIX + name: tensor for name, tensor in network.state_dict().items()}
+    weights = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in tensors.items()}
     data = safetensors.torch.save(weights, {key: json.dumps(value) for key, value in metadata.items()})
     write_atomically(path, lambda file: file.write(data))
 
@@ -85,6 +94,13 @@ def read_native(path: Path) -> Checkpoint:
         schedule = schedule_from_table(parts["schedule"])
         if isinstance(preconditioning, VPPreconditioning) and preconditioning.schedule != schedule:
             raise ValueError("its schedule is not that of its preconditioning")
+        finisher = None
+        if _FINISHER in parts:
+            finisher = CheckpointFinisher(
+                from_table(NetworkConfig, parts[_FINISHER]["network"], "its finisher's network"),
+                {name.removeprefix(_PREFIX): weights.pop(name) for name in list(weights) if name.startswith(_PREFIX)},
+                preconditioning_from_table(parts[_FINISHER]["preconditioning"]),
+            )
         return Checkpoint(
             path,
             from_table(NetworkConfig, parts["network"], "its network"),
@@ -93,6 +109,7 @@ def read_native(path: Path) -> Checkpoint:
             schedule,
             native_size=native_size,
             card=card,
+            finisher=finisher,
         )
     except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         text = f"it lacks {error}" if isinstance(error, KeyError) else str(error)

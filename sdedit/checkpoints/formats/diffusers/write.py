@@ -31,6 +31,8 @@ def export_diffusers(model: ScoreModel, folder: Path) -> None:
         lacking, place, options = ddpm.not_expressible(config, preconditioning), place_ddpm, ddpm.options_of
     else:
         lacking, place, options = ncsnpp.not_expressible(config, preconditioning), place_ncsnpp, ncsnpp.options_of
+    if model.finisher is not None:
+        lacking = lacking or "second network for the last step"
     if lacking:
         raise SdeditError(f"{model.name} cannot be written for diffusers: UNet2DModel has no {lacking}")
     weights: dict[str, Tensor] = {}

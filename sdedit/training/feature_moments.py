@@ -1,0 +1,51 @@
+"""How far the features of images are from those of photographs on average, and which way is nearer."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor
+
+_ANSWERS_SHARE, _PHOTOGRAPHS_SHARE = 0.05, 0.02  # of a new batch in the running means
+_LEAST_SCALE = 1e-3  # of a feature that hardly varies, of the mean scale
+
+
+class FeatureMoments:
+    """Mean and standard deviation of each channel of feature maps over an image, averaged over many images.
+
+    What KID and a linear classifier see first of a set of images is that these averages differ. A batch is too small to
+    tell, so that running means are compared, and the gradient goes through the newest batch.
+    """
+
+    def __init__(self, photographs: Sequence[Tensor]) -> None:
+        """photographs: maps (N, C, h, w) of examples, from which the scale of each feature is taken."""
+        rows = _moments(photographs)
+        self._photographs = rows.mean(dim=0)
+        spread = rows.std(dim=0)
+        self._scale = spread + _LEAST_SCALE * spread.mean()
+        self._answers: Tensor | None = None
+
+    def distance(self, answers: Sequence[Tensor]) -> Tensor:
+        """A scalar whose gradient is half that of the mean squared difference, in units of each feature's scale."""
+        newest = _moments(answers).mean(dim=0)
+        seen = newest.detach()
+        self._answers = seen.clone() if self._answers is None else self._answers.lerp(seen, _ANSWERS_SHARE)
+        return ((self._answers - self._photographs) / self._scale * (newest / self._scale)).mean()
+
+    def learn(self, photographs: Sequence[Tensor]) -> None:
+        """Take a batch of maps of photographs into their running mean."""
+        self._photographs = self._photographs.lerp(_moments(photographs).mean(dim=0), _PHOTOGRAPHS_SHARE)
+
+    def state(self) -> dict[str, Any]:
+        """What a run must remember of it."""
+        return {"photographs": self._photographs, "scale": self._scale, "answers": self._answers}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        self._photographs, self._scale, self._answers = state["photographs"], state["scale"], state["answers"]
+
+
+def _moments(maps: Sequence[Tensor]) -> Tensor:
+    """(N, F) of maps (N, C, h, w)."""
+    return torch.cat([torch.cat([m.float().mean(dim=(2, 3)), m.float().std(dim=(2, 3))], dim=1) for m in maps], dim=1)

@@ -1,0 +1,93 @@
+"""Where sampling stands shortly before its last step: what a finisher is given, in training as in use."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from sdedit.diffusion.reverse_sde import gaussian_noise
+from sdedit.diffusion.samplers import er_sde
+from sdedit.diffusion.score_model import ScoreModel
+from sdedit.io.photographs import Pixels, centre_squares
+
+_TIMES = (0.45, 0.55)  # the t0 that sampling begins at, at random between these
+_LEVELS = 5  # noise levels from there to the branch
+_BATCH = 8
+
+
+class SampledStates:
+    """States of `er-sde` at one noise level, the branch, from which the step to a lower one is drawn afresh each time.
+
+    So a few states give many inputs: of the noise at half the level three quarters are new.
+    """
+
+    def __init__(self, model: ScoreModel, guides: Sequence[Pixels], sigma: float, generator: torch.Generator) -> None:
+        """Sample them.
+
+        Args:
+            model: the denoiser.
+            guides: (H, W, 3) uint8 each; the square in their middle, at the model's native size, is painted.
+            sigma: the branch, below the noise of the lowest t0.
+            generator: of t0 and of the noise.
+        """
+        self.sigma = sigma
+        states = [
+            _sample(model, batch, sigma, generator)
+            for batch in centre_squares(list(guides), model.native_size).split(_BATCH)
+        ]
+        # x, D and the D of the level before, (N, 3, 3, size, size).
+        self._states = torch.cat([state for state, _ in states])
+        self._before = [level for state, level in states for _ in range(len(state))]
+
+    def draw(self, sigma: Tensor, side: int, generator: torch.Generator) -> Tensor:
+        """Windows of states, half of them mirrored, one step on.
+
+        Args:
+            sigma: (B,), the levels they are to have, below the branch.
+            side: height and width of a window, in pixels.
+            generator: of everything that is random; on the device of the states.
+
+        Returns:
+            (B, 3, side, side) float32.
+        """
+        device, size = self._states.device, self._states.shape[-1]
+        picks = torch.randint(len(self._states), sigma.shape, generator=generator, device=device).tolist()
+        # Even places, so that pixels stay with those that a detail network halves with them.
+        tops, lefts = (
+            2 * torch.randint((size - side) // 2 + 1, (2, len(sigma)), generator=generator, device=device)
+        ).tolist()
+        windows = torch.stack(
+            [
+                self._states[pick, ..., top : top + side, left : left + side]
+                for pick, top, left in zip(picks, tops, lefts, strict=True)
+            ]
+        ).float()
+        mirrored = torch.rand(len(sigma), generator=generator, device=device) < 0.5
+        windows = torch.where(mirrored[:, None, None, None, None], windows.flip(-1), windows)
+        x, d, d_before = windows.unbind(dim=1)
+        steps = [er_sde(self._before[p], self.sigma, s) for p, s in zip(picks, sigma.tolist(), strict=True)]
+        a, b, c = torch.tensor(steps, device=device)[..., None, None, None].unbind(dim=1)
+        return d + a * (x - d) + c * (d - d_before) + b * gaussian_noise(x, generator)
+
+
+@torch.inference_mode()
+def _sample(model: ScoreModel, guides: Tensor, branch: float, generator: torch.Generator) -> tuple[Tensor, float]:
+    """Their states (B, 3, 3, size, size), and the level before the branch."""
+    low, high = _TIMES
+    start = model.schedule.sigma(low + (high - low) * float(torch.rand((), generator=generator, device=model.device)))
+    ratio = (branch / start) ** (1 / (_LEVELS - 1))
+    guides = guides.to(model.device)
+    x = guides + start * gaussian_noise(guides, generator)
+    before, d_before = math.inf, x
+    for number in range(_LEVELS):
+        level = start * ratio**number
+        d = model.denoise(x, torch.full((1,), level, device=model.device))
+        if number == _LEVELS - 1:
+            break
+        a, b, c = er_sde(before, level, level * ratio)
+        x = d + a * (x - d) + c * (d - d_before) + b * gaussian_noise(x, generator)
+        before, d_before = level, d
+    return torch.stack([x, d, d_before], dim=1).half(), before
