@@ -25,7 +25,7 @@ from sdedit.training.config import BudgetConfig, load_train_config
 from sdedit.training.processes import Processes
 from sdedit.training.state import check_folder
 from sdedit.training.teachers import Contrast, Guidance
-from sdedit.training.trainer import Trainer
+from sdedit.training.trainer import GUIDES, Trainer
 
 _HELD_OUT_EVERY = 20
 _SECONDS_PER_LINE = 30
@@ -84,6 +84,11 @@ def run_training(
         raise SdeditError("paintings are learnt from with one --data, whose names they have, and without --weak")
     if weak is not None and config.adversary.weight:
         raise SdeditError(f"{config_file} has an adversary, which takes no weak model; leave out --weak")
+    if config.optimiser.trains == "finisher" and (start is None or GUIDES not in dict(data)):
+        raise SdeditError(
+            "a finisher learns to end what a model has begun; name the model with --start, and guides with --data "
+            f"{GUIDES}=FOLDER"
+        )
     if strong is not None and weak is None:
         raise SdeditError("a strong model guides away from a weak one; name it with --weak")
     first = None if start is None else load_model(start, str(target), "fp32")
@@ -96,7 +101,7 @@ def run_training(
         teacher = Contrast(load_model(start, str(target)), **vars(config.guidance))
     sets, held_out, omitted = _photographs(data, painted, validation)
     tell_omitted(omitted, console)
-    learnt = counted(sum(map(len, sets.values())), "photograph")
+    learnt = counted(sum(len(images) for name, images in sets.items() if name != GUIDES), "photograph")
     console.log(f"{learnt} to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
     processes = Processes(rank.index, rank.count)

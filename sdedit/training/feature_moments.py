@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 _ANSWERS_SHARE, _PHOTOGRAPHS_SHARE = 0.05, 0.02  # of a new batch in the running means
+_LEAST_VARIANCE = 1e-6  # whose root has a slope
 _LEAST_SCALE = 1e-3  # of a feature that hardly varies, of the mean scale
 
 
@@ -48,4 +49,6 @@ class FeatureMoments:
 
 def _moments(maps: Sequence[Tensor]) -> Tensor:
     """(N, F) of maps (N, C, h, w)."""
-    return torch.cat([torch.cat([m.float().mean(dim=(2, 3)), m.float().std(dim=(2, 3))], dim=1) for m in maps], dim=1)
+    means = [m.mean(dim=(2, 3)) for m in maps]
+    deviations = [(m.var(dim=(2, 3), correction=0) + _LEAST_VARIANCE).sqrt() for m in maps]
+    return torch.cat([*means, *deviations], dim=1)

@@ -34,7 +34,7 @@ from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.writer import Writer
 
 _MOST_BATCHES, _SECONDS = 50, 1.0  # between two looks at the losses and the clock, which let the device run dry
-_GUIDES = "guides"  # the name of their set
+GUIDES = "guides"  # the set of what sampling begins with
 _LOSS_MEMORY = 0.99  # decay per batch of the running mean that is shown
 
 
@@ -42,21 +42,21 @@ class Trainer:
     """One training run in one folder: state.pt, model.safetensors, log.csv and preview-*.png.
 
     Args:
-        config: the recipe. A finisher is one of `start`.
+        config: the recipe.
         data: photographs to learn from, by the name of their set, (H, W, 3) uint8 each; for `Contrast` pairs with
-            paintings, (H, W, 6). Those of the set "guides" are what sampling begins with for a finisher.
+            paintings, (H, W, 6); for a finisher with those of the set GUIDES.
         validation: photographs that are only measured on.
         folder: where the run is kept; made if it is missing.
         device: where the network runs.
         resume: go on from the folder's state.pt.
-        start: a model whose weights a new run begins with, instead of random ones.
+        start: a model whose weights a new run begins with, instead of random ones; the one that a finisher is for.
         teacher: gives what the network learns instead of the photographs themselves.
         processes: this process among those of the run; only the first one measures and writes.
         log: takes lines about what cannot be done as it should.
 
     Raises:
         SdeditError: if the folder already holds a run and `resume` is off, holds none and it is on, or cannot be made;
-            if `start` has another network than the recipe, or a finisher has no `start` or no guides; as `make_kinds`.
+            if `start` has another network than the recipe; as `make_kinds`.
     """
 
     def __init__(
@@ -75,14 +75,9 @@ class Trainer:
         if start is not None and not start.network.config.begins(config.network):
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
         self._finished = start if config.optimiser.trains == "finisher" else None
-        if config.optimiser.trains == "finisher" and (start is None or not data.get(_GUIDES)):
-            raise SdeditError(
-                "a finisher learns to end what a model has begun; name the model with --start, and guides with "
-                f"--data {_GUIDES}=FOLDER"
-            )
-        guides = data.get(_GUIDES, ()) if self._finished else ()
-        if self._finished:
-            data = {name: images for name, images in data.items() if name != _GUIDES}
+        guides: Sequence[Pixels] = ()
+        if self._finished is not None:
+            guides, data = data[GUIDES], {name: images for name, images in data.items() if name != GUIDES}
         self.config = config
         self.device = device
         self.processes = processes or Processes()

@@ -137,8 +137,9 @@ def test_commands(sdedit: Command, file: Path, tmp_path: Path) -> None:
     kept = (mask.width * 3 // 4, 0, mask.width, mask.height)
     before, after = (Image.open(tmp_path / name).convert("RGB").crop(kept) for name in ("strokes.png", "edited.png"))
     assert before.tobytes() == after.tobytes()
-    shown = sdedit("models", "verify", file)
+    shown = sdedit("info", file)
     assert b"0.2" in next(line for line in shown.stdout.splitlines() if line.startswith(b"finisher"))
-    assert sdedit("models", "convert", file, "-o", "half.safetensors", "--dtype", "float16").returncode == 0
+    assert sdedit("models", "verify", file).stdout.count(b"\n") == 5  # a line more than of another
+    assert sdedit("models", "convert", file, "half.safetensors", "--dtype", "float16").returncode == 0
     assert package.load_model(tmp_path / "half.safetensors").finisher is not None
-    fails_in_one_sentence(sdedit("models", "convert", file, "-o", "folder"), "last step")
+    fails_in_one_sentence(sdedit("models", "convert", file, "folder"), "diffusers")
