@@ -55,6 +55,12 @@ _FILE = File()
     "network learns to be guided away from it and towards the photographs, by the weight in [guidance].",
 )
 @click.option(
+    "--guides",
+    type=_FILE,
+    help="Folder or tar archive of strokes of the photographs, by the same names: what sampling begins with, for a "
+    "recipe that trains a finisher.",
+)
+@click.option(
     "--minutes",
     type=click.FloatRange(0, min_open=True),
     help="Minutes of training in all, instead of the recipe's budget.",
@@ -71,6 +77,7 @@ def train(
     strong: str | None,
     weak: str | None,
     painted: Path | None,
+    guides: Path | None,
     minutes: float | None,
     device: str,
     quiet: bool,
@@ -93,6 +100,7 @@ def train(
         strong,
         weak,
         painted,
+        guides,
         minutes,
         console_for(quiet),
     )

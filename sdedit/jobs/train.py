@@ -25,7 +25,7 @@ from sdedit.training.config import BudgetConfig, load_train_config
 from sdedit.training.processes import Processes
 from sdedit.training.state import check_folder
 from sdedit.training.teachers import Contrast, Guidance
-from sdedit.training.trainer import GUIDES, Trainer
+from sdedit.training.trainer import Trainer
 
 _HELD_OUT_EVERY = 20
 _SECONDS_PER_LINE = 30
@@ -42,6 +42,7 @@ def run_training(
     strong: str | None,
     weak: str | None,
     painted: Path | None,
+    guides: Path | None,
     minutes: float | None,
     console: Console,
 ) -> None:
@@ -60,6 +61,8 @@ def run_training(
         painted: folder or tar archive of what `start` painted after the first of `data`, by the same names; the network
             learns to be guided away from it and towards the photographs, or by the recipe's adversary to make of it
             what passes for one. None for nothing of the kind.
+        guides: folder or tar archive of strokes of the first of `data`, by the same names: what sampling begins with,
+            for a recipe that trains a finisher; None for others.
         minutes: of training in all, instead of the recipe's budget.
         console: reports progress, as one changing line on a terminal, elsewhere as a line now and then.
 
@@ -78,17 +81,18 @@ def run_training(
         torch.cuda.set_device(target)
     if rank.index > 0:
         console = SILENT
-    if start is None and (strong or weak or painted):
+    if start is None and (strong or weak or painted or guides):
         raise SdeditError("there is no model to improve on; name it with --start")
-    if painted is not None and (weak is not None or len(data) > 1):
-        raise SdeditError("paintings are learnt from with one --data, whose names they have, and without --weak")
+    beside = painted if guides is None else guides
+    if beside is not None and (weak is not None or len(data) > 1 or (painted is not None and guides is not None)):
+        raise SdeditError(
+            "paintings, or guides, are learnt from with one --data, whose names they have, and without --weak"
+        )
     if weak is not None and config.adversary.weight:
         raise SdeditError(f"{config_file} has an adversary, which takes no weak model; leave out --weak")
-    if config.optimiser.trains == "finisher" and (start is None or GUIDES not in dict(data)):
-        raise SdeditError(
-            "a finisher learns to end what a model has begun; name the model with --start, and guides with --data "
-            f"{GUIDES}=FOLDER"
-        )
+    if (config.optimiser.trains == "finisher") != (guides is not None):
+        words = "needs guides; name them with --guides" if guides is None else "is what takes --guides; leave it out"
+        raise SdeditError(f"a recipe that trains a finisher {words}")
     if strong is not None and weak is None:
         raise SdeditError("a strong model guides away from a weak one; name it with --weak")
     first = None if start is None else load_model(start, str(target), "fp32")
@@ -99,9 +103,9 @@ def run_training(
         teacher = Guidance(improved, better, load_model(weak, str(target)), **vars(config.guidance))
     elif start is not None and painted is not None and config.adversary.weight == 0:
         teacher = Contrast(load_model(start, str(target)), **vars(config.guidance))
-    sets, held_out, omitted = _photographs(data, painted, validation)
+    sets, held_out, omitted = _photographs(data, beside, validation)
     tell_omitted(omitted, console)
-    learnt = counted(sum(len(images) for name, images in sets.items() if name != GUIDES), "photograph")
+    learnt = counted(sum(map(len, sets.values())), "photograph")
     console.log(f"{learnt} to learn from, {len(held_out)} to measure on; the run is kept in {folder}")
 
     processes = Processes(rank.index, rank.count)
@@ -129,13 +133,13 @@ def run_training(
 
 
 def _photographs(
-    data: Sequence[tuple[str, Path]], painted: Path | None, validation: Path | None
+    data: Sequence[tuple[str, Path]], beside: Path | None, validation: Path | None
 ) -> tuple[dict[str, list[Pixels]], list[Pixels], Omitted]:
     """Photographs to learn from, by the name of their set, those to measure on, and what was not taken."""
     sets: dict[str, list[Pixels]] = {}
     held_out, omitted = load_photographs(validation) if validation is not None else ([], Omitted())
     for number, (name, path) in enumerate(data):
-        photographs, more = load_photographs(path) if painted is None else load_pairs(path, painted)
+        photographs, more = load_photographs(path) if beside is None else load_pairs(path, beside)
         omitted.add(more)
         if number == 0 and validation is None:
             held_out = [image[..., :3] for image in photographs[::_HELD_OUT_EVERY]]

@@ -19,7 +19,7 @@ from torch.nn import functional as F
 
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.photographs import Pixels
-from sdedit.training.adversary import Adversary
+from sdedit.training.adversary import Adversary, FeatureMaps
 from sdedit.training.batches import BatchKind
 from sdedit.training.config import AdversaryConfig, TrainConfig
 from sdedit.training.finishing_step import BRANCH, FinishingStep
@@ -44,21 +44,16 @@ class AdversarialStep(TrainingStep):
         super().__init__(*args)
         self._options = adversary
         self._start = start
-        self._judge: Adversary | None = None
-
-    @property
-    def judge(self) -> Adversary:
-        """The adversary, scaled by the first photographs there are."""
-        if self._judge is None:
-            _, examples, _ = self.kinds[0].draw(torch.Generator(self._device).manual_seed(0), Processes())
-            self._judge = Adversary(examples[:_EXAMPLES], self._options.learning_rate, self._processes)
-        return self._judge
+        self._maps = FeatureMaps().to(self._device)
+        _, examples, _ = self.kinds[0].draw(torch.Generator(self._device).manual_seed(0), Processes())
+        with torch.no_grad():
+            self._judge = Adversary(self._maps(examples[:_EXAMPLES]), adversary.learning_rate, self._processes)
 
     def state(self) -> dict[str, Any]:
-        return self.judge.state()
+        return self._judge.state()
 
     def load_state(self, state: dict[str, Any]) -> None:
-        self.judge.load_state(state)
+        self._judge.load_state(state)
 
     def prepare(self, log: Callable[[str], object]) -> None:
         if self._device.type == "cuda":
@@ -89,7 +84,7 @@ class AdversarialStep(TrainingStep):
             photographs: (B, 3, H, W), what the answers are compared with.
             painted: (B,), whether y is a painting, of which the layout counts, or a photograph.
         """
-        options, judge = self._options, self.judge
+        options, judge = self._options, self._judge
         judged = sigma < options.below
         weight = self._loss_weight(sigma)
         with torch.enable_grad():
@@ -104,7 +99,7 @@ class AdversarialStep(TrainingStep):
                 kept = torch.where(judged, kept, weight * (d - answer).square().mean(dim=(1, 2, 3)))
             if not judged.any():
                 return kept.mean(), d
-            maps, real = judge.look(d[judged], photographs[judged], generator=self.generator)
+            maps, real = self._maps.look(d[judged], photographs[judged], generator=self.generator)
             distance = judge.distance(maps, real)
             passing = judge.realism(maps)
             toward, uphill = (torch.autograd.grad(part, d, retain_graph=True)[0] for part in (distance, passing))
@@ -122,7 +117,7 @@ def make_step(
     processes: Processes,
     teacher: Guidance | Contrast | None,
     start: ScoreModel | None,
-    guides: Sequence[Pixels],
+    photographs: Sequence[Pixels],
 ) -> TrainingStep:
     """What a batch comes to by a recipe: denoising score matching, that with an adversary, or a finisher's.
 
@@ -140,7 +135,7 @@ def make_step(
         # Each process has its own states, which take the longest to make.
         own = torch.Generator(generator.device).manual_seed(1 + processes.index)
         branch = BRANCH * config.schedule.sigma_finish
-        states = SampledStates(start, guides[processes.index :: processes.count], branch, own)
+        states = SampledStates(start, photographs[processes.index :: processes.count], branch, own)
         return FinishingStep(*common, adversary=config.adversary, states=states, own=own)
     kept = start if config.adversary.below < config.schedule.sigma_max else None
     return AdversarialStep(*common, None, weighing.loss_weight, adversary=config.adversary, start=kept)

@@ -68,36 +68,33 @@ class FeatureMaps(nn.Module):
                 maps.append(x)
         return maps
 
-
-class Adversary:
-    """Feature maps, their heads, and how the heads learn.
-
-    Args:
-        photographs: (N, 3, H, W) in [0, 1]; the size of what the maps hold is measured on them.
-        learning_rate: of the heads.
-        processes: those of a run, whose heads stay the same.
-    """
-
-    def __init__(self, photographs: Tensor, learning_rate: float, processes: Processes | None = None) -> None:
-        self._processes = processes or Processes()
-        device = photographs.device
-        self.maps = FeatureMaps().to(device)
-        self.heads = nn.ModuleList(_head(channels) for channels in self.maps.channels).to(device)
-        self._adam = torch.optim.Adam(self.heads.parameters(), learning_rate, _DECAYS)
-        with torch.no_grad():
-            squares = [maps.square().mean(dim=(0, 2, 3), keepdim=True) for maps in self.maps(photographs)]
-        self._sizes = [square.mean().sqrt() for square in squares]
-        # A channel that is hardly used must not count for much.
-        self._channel_sizes = [
-            square.sqrt().clamp(min=0.05 * float(size)) for square, size in zip(squares, self._sizes, strict=True)
-        ]
-
     def look(self, *images: Tensor, generator: torch.Generator) -> list[list[Tensor]]:
         """The maps of batches of images of one size, all cut in the same way, which the generator draws."""
         height, width = images[0].shape[-2:]
         top, left = torch.randint(_SHIFT, (2,), generator=generator, device=generator.device).tolist()
         cut = (..., slice(top, height - _SHIFT + top), slice(left, width - _SHIFT + left))
-        return [self.maps(batch[cut]) for batch in images]
+        return [self(batch[cut]) for batch in images]
+
+
+class Adversary:
+    """Heads on feature maps, and how they learn.
+
+    Args:
+        examples: maps (N, C, h, w) of photographs; there is a head for each, and what they hold is scaled by theirs.
+        learning_rate: of the heads.
+        processes: those of a run, whose heads stay the same.
+    """
+
+    def __init__(self, examples: Sequence[Tensor], learning_rate: float, processes: Processes | None = None) -> None:
+        self._processes = processes or Processes()
+        self.heads = nn.ModuleList(_head(maps.shape[1]) for maps in examples).to(examples[0].device)
+        self._adam = torch.optim.Adam(self.heads.parameters(), learning_rate, _DECAYS)
+        squares = [maps.square().mean(dim=(0, 2, 3), keepdim=True) for maps in examples]
+        self._sizes = [square.mean().sqrt() for square in squares]
+        # A channel that is hardly used must not count for much.
+        self._channel_sizes = [
+            square.sqrt().clamp(min=0.05 * float(size)) for square, size in zip(squares, self._sizes, strict=True)
+        ]
 
     def realism(self, maps: Sequence[Tensor]) -> Tensor:
         """What the heads say on average, a scalar; above 0 for photographs."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -24,25 +25,28 @@ class SampledStates:
     So a few states give many inputs: of the noise at half the level three quarters are new.
     """
 
-    def __init__(self, model: ScoreModel, guides: Sequence[Pixels], sigma: float, generator: torch.Generator) -> None:
+    def __init__(self, model: ScoreModel, pairs: Sequence[Pixels], sigma: float, generator: torch.Generator) -> None:
         """Sample them.
 
         Args:
             model: the denoiser.
-            guides: (H, W, 3) uint8 each; the square in their middle, at the model's native size, is painted.
+            pairs: (H, W, 6) uint8 each, a photograph and its guide; the square in their middle is painted, at the
+                model's native size.
             sigma: the branch, below the noise of the lowest t0.
             generator: of t0 and of the noise.
         """
         self.sigma = sigma
-        states = [
-            _sample(model, batch, sigma, generator)
-            for batch in centre_squares(list(guides), model.native_size).split(_BATCH)
-        ]
-        # x, D and the D of the level before, (N, 3, 3, size, size).
-        self._states = torch.cat([state for state, _ in states])
+        photographs, guides = (
+            centre_squares([np.ascontiguousarray(pair[..., part]) for pair in pairs], model.native_size)
+            for part in (slice(3), slice(3, 6))
+        )
+        states = [_sample(model, batch, sigma, generator) for batch in guides.split(_BATCH)]
         self._before = [level for state, level in states for _ in range(len(state))]
+        # x, D, the D of the level before, the photograph and the guide: (N, 5, 3, size, size).
+        pictures = torch.stack([photographs, guides], dim=1).to(model.device).half()
+        self._states = torch.cat([torch.cat([state for state, _ in states]), pictures], dim=1)
 
-    def draw(self, sigma: Tensor, side: int, generator: torch.Generator) -> Tensor:
+    def draw(self, sigma: Tensor, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor, Tensor]:
         """Windows of states, half of them mirrored, one step on.
 
         Args:
@@ -51,7 +55,7 @@ class SampledStates:
             generator: of everything that is random; on the device of the states.
 
         Returns:
-            (B, 3, side, side) float32.
+            The states, and the photographs and the guides that belong to them, (B, 3, side, side) float32 each.
         """
         device, size = self._states.device, self._states.shape[-1]
         picks = torch.randint(len(self._states), sigma.shape, generator=generator, device=device).tolist()
@@ -67,10 +71,11 @@ class SampledStates:
         ).float()
         mirrored = torch.rand(len(sigma), generator=generator, device=device) < 0.5
         windows = torch.where(mirrored[:, None, None, None, None], windows.flip(-1), windows)
-        x, d, d_before = windows.unbind(dim=1)
+        x, d, d_before, photographs, guides = windows.unbind(dim=1)
         steps = [er_sde(self._before[p], self.sigma, s) for p, s in zip(picks, sigma.tolist(), strict=True)]
         a, b, c = torch.tensor(steps, device=device)[..., None, None, None].unbind(dim=1)
-        return d + a * (x - d) + c * (d - d_before) + b * gaussian_noise(x, generator)
+        x = d + a * (x - d) + c * (d - d_before) + b * gaussian_noise(x, generator)
+        return x, photographs, guides
 
 
 @torch.inference_mode()

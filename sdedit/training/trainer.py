@@ -34,7 +34,6 @@ from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.writer import Writer
 
 _MOST_BATCHES, _SECONDS = 50, 1.0  # between two looks at the losses and the clock, which let the device run dry
-GUIDES = "guides"  # the set of what sampling begins with
 _LOSS_MEMORY = 0.99  # decay per batch of the running mean that is shown
 
 
@@ -44,7 +43,7 @@ class Trainer:
     Args:
         config: the recipe.
         data: photographs to learn from, by the name of their set, (H, W, 3) uint8 each; for `Contrast` pairs with
-            paintings, (H, W, 6); for a finisher with those of the set GUIDES.
+            paintings, (H, W, 6), and for a finisher with guides.
         validation: photographs that are only measured on.
         folder: where the run is kept; made if it is missing.
         device: where the network runs.
@@ -75,9 +74,6 @@ class Trainer:
         if start is not None and not start.network.config.begins(config.network):
             raise SdeditError(f"{start.name} is not a model of the recipe's [network]; start from one that is")
         self._finished = start if config.optimiser.trains == "finisher" else None
-        guides: Sequence[Pixels] = ()
-        if self._finished is not None:
-            guides, data = data[GUIDES], {name: images for name, images in data.items() if name != GUIDES}
         self.config = config
         self.device = device
         self.processes = processes or Processes()
@@ -114,7 +110,7 @@ class Trainer:
         self.optimiser = Optimiser(parameters, config.optimiser, dtype)
         kinds = make_kinds(config.batches, data, device, self.processes)
         common = (network, kinds, self.optimiser, _generator(device), self.processes)
-        self.step = make_step(config, *common, teacher, start, guides)
+        self.step = make_step(config, *common, teacher, start, [image for images in data.values() for image in images])
         self.progress = Counters()
         self.writer = Writer()
         shown = centre_squares(spread(validation, config.report.validation_pictures), config.data.size)

@@ -43,22 +43,24 @@ def test_maps_are_those_at_the_four_strides() -> None:
 def test_it_learns_what_a_photograph_is(noisy_and_flat: tuple[torch.Tensor, torch.Tensor]) -> None:
     torch.manual_seed(0)
     noisy, flat = noisy_and_flat
-    adversary = Adversary(noisy, 3e-3)
+    maps = FeatureMaps()
+    adversary = Adversary(maps(noisy), 3e-3)
     generator = torch.Generator().manual_seed(0)
-    before = float(adversary.learn(*adversary.look(flat, noisy, generator=generator)))
+    before = float(adversary.learn(*maps.look(flat, noisy, generator=generator)))
     for _ in range(30):
-        after = float(adversary.learn(*adversary.look(flat, noisy, generator=generator)))
+        after = float(adversary.learn(*maps.look(flat, noisy, generator=generator)))
     assert after < 0.5 * before
     with torch.no_grad():
-        good, bad = (float(adversary.realism(maps)) for maps in adversary.look(noisy, flat, generator=generator))
+        good, bad = (float(adversary.realism(seen)) for seen in maps.look(noisy, flat, generator=generator))
     assert good > 0 > bad
 
 
 def test_distances(noisy_and_flat: tuple[torch.Tensor, torch.Tensor]) -> None:
     noisy, flat = noisy_and_flat
-    adversary = Adversary(noisy, 1e-3)
+    maps = FeatureMaps()
+    adversary = Adversary(maps(noisy), 1e-3)
     near_by = noisy + 0.05 * torch.randn(noisy.shape)
-    same, near, flattened = adversary.look(noisy, near_by, flat, generator=torch.Generator().manual_seed(0))
+    same, near, flattened = maps.look(noisy, near_by, flat, generator=torch.Generator().manual_seed(0))
     assert float(adversary.distance(same, same)) == 0
     assert 0 < float(adversary.distance(same, near)) < float(adversary.distance(same, flattened))
 

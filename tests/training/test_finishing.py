@@ -30,30 +30,34 @@ def test_states_have_the_variance_of_their_level(sigma: float) -> None:
     """Where the denoiser is exact and the guides are samples, so are states at every level: N(mean, std^2 + s^2)."""
     mean, std = 0.5, 0.05
     rng = np.random.default_rng(0)
-    guides = [(255 * rng.normal(mean, std, (64, 64, 3))).round().clip(0, 255).astype(np.uint8) for _ in range(12)]
+    pairs = [(255 * rng.normal(mean, std, (64, 64, 6))).round().clip(0, 255).astype(np.uint8) for _ in range(12)]
     model = ideal_denoiser(mean, std)
     object.__setattr__(model, "native_size", 64)
-    states = SampledStates(model, guides, 0.4, torch.Generator().manual_seed(1))  # type: ignore[arg-type]
-    drawn = states.draw(torch.full((40,), sigma), 32, torch.Generator().manual_seed(2))
-    assert drawn.shape == (40, 3, 32, 32)
+    states = SampledStates(model, pairs, 0.4, torch.Generator().manual_seed(1))  # type: ignore[arg-type]
+    drawn, photographs, guides = states.draw(torch.full((40,), sigma), 32, torch.Generator().manual_seed(2))
+    assert drawn.shape == photographs.shape == guides.shape == (40, 3, 32, 32)
     assert float(drawn.mean()) == pytest.approx(mean, abs=0.01)
     assert float(drawn.std()) == pytest.approx((std**2 + sigma**2) ** 0.5, rel=0.03)
-    again = states.draw(torch.full((40,), sigma), 32, torch.Generator().manual_seed(3))
+    again, _, _ = states.draw(torch.full((40,), sigma), 32, torch.Generator().manual_seed(3))
     assert not torch.equal(drawn, again)
 
 
 def test_a_step_from_the_branch_is_the_samplers() -> None:
-    """The same numbers as a step of the sampler, once the noise is known."""
-    guides = [np.asarray(stripes(0, 64, 64))]
+    """The same numbers as a step of the sampler, once the noise is known; what belongs to a window is of its place."""
+    pair = np.concatenate([np.asarray(stripes(0, 64, 64)), 255 - np.asarray(stripes(0, 64, 64))], axis=2)
+    pair[:, :32] //= 2
     model = ideal_denoiser(0.5, 0.2)
     object.__setattr__(model, "native_size", 64)
-    states = SampledStates(model, guides, 0.4, torch.Generator().manual_seed(1))  # type: ignore[arg-type]
-    x, d, d_before = states._states[0].float()
+    states = SampledStates(model, [pair], 0.4, torch.Generator().manual_seed(1))  # type: ignore[arg-type]
+    drawn, photograph, guide = (part[0] for part in states.draw(torch.full((1,), 0.2), 64, torch.Generator()))
+    known = torch.from_numpy(pair).permute(2, 0, 1) / 255
+    mirrored = not torch.allclose(photograph, known[:3], atol=1e-3)
+    x, d, d_before, *pictures = states._states[0].float().flip(-1) if mirrored else states._states[0].float()
+    assert torch.equal(photograph, pictures[0])
+    assert torch.equal(guide, pictures[1])
+    assert torch.allclose(guide, known[3:].flip(-1) if mirrored else known[3:], atol=1e-3)
     a, b, c = er_sde(states._before[0], 0.4, 0.2)
-    drawn = states.draw(torch.full((1,), 0.2), 64, torch.Generator().manual_seed(0))[0]
-    expected = d + a * (x - d) + c * (d - d_before)
-    noise = (min(drawn - e, key=lambda t: float(t.std())) for e in [torch.stack([expected, expected.flip(-1)])])
-    z = next(iter(noise)) / b
+    z = (drawn - d - a * (x - d) - c * (d - d_before)) / b
     assert float(z.mean()) == pytest.approx(0, abs=0.03)
     assert float(z.std()) == pytest.approx(1, abs=0.03)
     assert abs(float((z * (x - d)).mean())) < 0.01
@@ -77,14 +81,14 @@ def test_averages_of_features_lead_towards_those_of_photographs() -> None:
 
 def test_a_finisher_is_trained_for_a_model(sdedit: Command, tmp_path: Path) -> None:
     """The model stays what it was, the run goes on after a stop, and what is painted is the finisher's."""
-    photographs, guides = folder_of(tmp_path / "photographs", 24), folder_of(tmp_path / "strokes", 6, blurred=True)
+    photographs, guides = folder_of(tmp_path / "photographs", 24), folder_of(tmp_path / "strokes", 24, blurred=True)
     (tmp_path / "base.toml").write_text(
         RECIPE.replace("pictures = 600", "pictures = 40").replace("size = 16", "size = 48")
     )
     run = sdedit("train", tmp_path / "base.toml", "--data", photographs, "-o", tmp_path / "base")
     assert run.returncode == 0, run.stderr
     base = tmp_path / "base" / "model.safetensors"
-    data = ("--data", photographs, "--data", f"guides={guides}")
+    data = ("--data", photographs, "--guides", guides)
     for pictures, words in ((40, ("--start", base)), (60, ("--start", base, "--resume"))):
         (tmp_path / "finisher.toml").write_text(FINISHER.replace("pictures = 600", f"pictures = {pictures}"))
         run = sdedit("train", tmp_path / "finisher.toml", *data, "-o", tmp_path / "run", *words)
@@ -103,18 +107,20 @@ def test_a_finisher_is_trained_for_a_model(sdedit: Command, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize(
-    ("recipe", "words"),
+    ("recipe", "words", "said"),
     [
-        (FINISHER, ["--start", "landscapes-128"]),
-        (FINISHER, []),
-        (FINISHER.replace("weight = 1.0", "weight = 0.0"), []),
-        (FINISHER.replace("sigma_finish = 0.2", ""), []),
-        (RECIPE + "[schedule]\nsigma_finish = 0.2\n", []),
+        (FINISHER, ["--start", "landscapes-128"], "--guides"),
+        (FINISHER, ["--guides", "photographs"], "--start"),
+        (FINISHER, ["--guides", "photographs", "--painted", "photographs", "--start", "landscapes-128"], "paintings"),
+        (RECIPE, ["--guides", "photographs", "--start", "landscapes-128"], "--guides"),
+        (FINISHER.replace("weight = 1.0", "weight = 0.0"), [], "finisher"),
+        (FINISHER.replace("sigma_finish = 0.2", ""), [], "finisher"),
+        (RECIPE + "[schedule]\nsigma_finish = 0.2\n", [], "finisher"),
     ],
 )
-def test_what_a_finisher_needs(sdedit: Command, tmp_path: Path, recipe: str, words: list[str]) -> None:
+def test_what_a_finisher_needs(sdedit: Command, tmp_path: Path, recipe: str, words: list[str], said: str) -> None:
     photographs = folder_of(tmp_path / "photographs", 24)
     (tmp_path / "recipe.toml").write_text(recipe)
     result = sdedit("train", tmp_path / "recipe.toml", "--data", photographs, "-o", tmp_path / "run", *words)
-    fails_in_one_sentence(result, "finisher")
+    fails_in_one_sentence(result, said)
     assert not (tmp_path / "run").exists()
