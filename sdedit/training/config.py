@@ -105,17 +105,10 @@ def load_train_config(path: Path) -> TrainConfig:
     not say itself.
 
     Raises:
-        SdeditError: if the file is missing, is not TOML, or holds an option that is unknown or cannot be.
+        SdeditError: if a file is missing, is not TOML, is a base of its own, or holds an option that is unknown or
+            cannot be.
     """
-    tables = read_toml(path)
-    base = tables.pop("base", None)
-    if base is not None:
-        if not isinstance(base, str):
-            raise SdeditError(f"{path}: base must be the name of another recipe, not {base!r}")
-        below = read_toml(path.parent / at_home(base, str(path)))
-        if "base" in below:
-            raise SdeditError(f"{path}: {base} has a base itself; name a recipe that stands alone")
-        tables = _laid_over(below, tables)
+    tables = _read_with_base(path, ())
     try:
         config = from_table(TrainConfig, tables)
         if not config.batches:
@@ -125,6 +118,21 @@ def load_train_config(path: Path) -> TrainConfig:
     except ValueError as error:
         raise SdeditError(f"{path}: {error}") from error
     return config
+
+
+def _read_with_base(path: Path, above: tuple[Path, ...]) -> dict[str, Any]:
+    """The tables of a recipe laid over those of its base; `above` are the recipes that it is a base of."""
+    tables = read_toml(path)
+    base = tables.pop("base", None)
+    if base is None:
+        return tables
+    if not isinstance(base, str):
+        raise SdeditError(f"{path}: base must be the name of another recipe, not {base!r}")
+    above = (*above, path.resolve())
+    below = path.parent / at_home(base, str(path))
+    if below.resolve() in above:
+        raise SdeditError(f"{path}: its base {base} has this recipe as its own; name one that stands alone")
+    return _laid_over(_read_with_base(below, above), tables)
 
 
 def _laid_over(base: dict[str, Any], tables: dict[str, Any]) -> dict[str, Any]:

@@ -365,6 +365,9 @@ def test_a_recipe_on_top_of_another(recipe: Path) -> None:
     assert config.batches == first.batches
     assert config.card == {**first.card, "name": "second"}
     assert (config.network, config.data, config.budget) == (first.network, first.data, first.budget)
+    third = recipe.with_name("third.toml")
+    third.write_text('base = "second.toml"\n[optimiser]\ndecay_from = 0.25\n')
+    assert load_train_config(third) == replace(config, optimiser=replace(config.optimiser, decay_from=0.25))
 
 
 @pytest.mark.parametrize(
@@ -373,7 +376,7 @@ def test_a_recipe_on_top_of_another(recipe: Path) -> None:
         ('"missing.toml"', ["missing.toml"]),
         ("3", ["base must be"]),
         ('"second.toml"', ["base"]),
-        ('"third.toml"', ["third.toml", "base itself"]),
+        ('"third.toml"', ["third.toml", "second.toml", "its own"]),
     ],
 )
 def test_a_base_that_cannot_be_used(recipe: Path, base: str, words: list[str]) -> None:
@@ -406,6 +409,10 @@ def test_the_built_in_models_stages_follow_each_other() -> None:
     contrasted, again = (load_train_config(folder / f"{name}.toml") for name in ("3-contrasted", "4-contrasted-detail"))
     assert contrasted.network == unet.network
     assert (again.network, again.preconditioning) == (detail.network, detail.preconditioning)
+    assert again.adversary.weight == 0
+    finisher = load_train_config(folder / "5-finisher.toml")
+    assert finisher.network == detail.network
+    assert replace(finisher.schedule, sigma_finish=0.0) == detail.schedule
 
 
 def test_strokes_are_six_flat_colours() -> None:
