@@ -21,7 +21,7 @@ _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
 _HIGHEST_STRIDE = 4  # of the maps that are looked at
 _WIDTH = 96  # channels of a head
-_SHIFT = 4  # images are cut by up to so many pixels less one, so that no pattern of a few pixels can hide in a grid
+_SHIFT = 4  # images are cut by so many pixels, on random sides, so that no pattern of a few pixels can hide in a grid
 _DECAYS = (0.0, 0.99)  # of Adam's moments
 
 
@@ -71,7 +71,7 @@ class FeatureMaps(nn.Module):
     def look(self, *images: Tensor, generator: torch.Generator) -> list[list[Tensor]]:
         """The maps of batches of images of one size, all cut in the same way, which the generator draws."""
         height, width = images[0].shape[-2:]
-        top, left = torch.randint(_SHIFT, (2,), generator=generator, device=generator.device).tolist()
+        top, left = torch.randint(_SHIFT + 1, (2,), generator=generator, device=generator.device).tolist()
         cut = (..., slice(top, height - _SHIFT + top), slice(left, width - _SHIFT + left))
         return [self(batch[cut]) for batch in images]
 

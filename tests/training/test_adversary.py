@@ -162,3 +162,14 @@ def test_a_detail_network_must_be_there_to_be_trained(sdedit: Command, tmp_path:
     (tmp_path / "recipe.toml").write_text(RECIPE.replace("[optimiser]", '[optimiser]\ntrains = "detail"'))
     result = sdedit("train", tmp_path / "recipe.toml", "--data", tmp_path, "-o", tmp_path / "run")
     fails_in_one_sentence(result, "recipe.toml", "detail")
+
+
+def test_every_pixel_is_looked_at() -> None:
+    """Also those of the first and last rows and columns, whatever is cut."""
+    maps = FeatureMaps()
+    with torch.enable_grad():
+        images = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0)).requires_grad_()
+        generator = torch.Generator().manual_seed(0)
+        seen = sum(m.square().sum() for _ in range(40) for m in maps.look(images, generator=generator)[0])
+        (slope,) = torch.autograd.grad(seen, images)
+    assert (slope.abs().sum(dim=1) > 0).all()
