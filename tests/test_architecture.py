@@ -28,7 +28,7 @@ DEPTHS = {
     "diffusion": 8,
     "checkpoints": 5,
     "pipelines": 4,
-    "training": 5,
+    "training": 6,
     "evaluation": 2,
     "jobs": 6,
     "studio": 7,

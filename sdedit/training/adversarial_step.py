@@ -9,25 +9,19 @@ noise again and is judged again, as in sampling. As the adversary is new its gra
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from sdedit.diffusion.score_model import ScoreModel
-from sdedit.io.photographs import Pixels
 from sdedit.training.adversary import Adversary, FeatureMaps
 from sdedit.training.batches import BatchKind
-from sdedit.training.config import AdversaryConfig, TrainConfig
-from sdedit.training.finishing_step import BRANCH, FinishingStep
-from sdedit.training.optimiser import Optimiser
+from sdedit.training.config import AdversaryConfig
 from sdedit.training.processes import Processes
-from sdedit.training.sampled_states import SampledStates
 from sdedit.training.step import TrainingStep
-from sdedit.training.teachers import Contrast, Guidance
 
 _EXAMPLES = 64  # photographs that the adversary is scaled by
 _SHRINK = 4  # layout is what is left of an image after so many pixels have become one
@@ -106,36 +100,3 @@ class AdversarialStep(TrainingStep):
             scale = options.weight * toward.norm() / uphill.norm().clamp(min=1e-12)
             judge.learn(maps, real)
             return kept.mean() + options.perceptual * distance - scale.detach() * passing, d
-
-
-def make_step(
-    config: TrainConfig,
-    network: nn.Module,
-    kinds: Sequence[BatchKind],
-    optimiser: Optimiser,
-    generator: torch.Generator,
-    processes: Processes,
-    teacher: Guidance | Contrast | None,
-    start: ScoreModel | None,
-    photographs: Sequence[Pixels],
-) -> TrainingStep:
-    """What a batch comes to by a recipe: denoising score matching, that with an adversary, or a finisher's.
-
-    Errors of a detail network that learns alone are weighted as befits the octave that it adds.
-    """
-    preconditioning = config.preconditioning
-    weighing = preconditioning
-    if config.optimiser.trains == "detail":
-        weighing = replace(preconditioning, sigma_data=preconditioning.sigma_detail)
-    common = (network, preconditioning, kinds, optimiser, generator, processes)
-    if config.adversary.weight == 0:
-        return TrainingStep(*common, teacher, weighing.loss_weight)
-    if config.optimiser.trains == "finisher":
-        assert start is not None
-        # Each process has its own states, which take the longest to make.
-        own = torch.Generator(generator.device).manual_seed(1 + processes.index)
-        branch = BRANCH * config.schedule.sigma_finish
-        states = SampledStates(start, photographs[processes.index :: processes.count], branch, own)
-        return FinishingStep(*common, adversary=config.adversary, states=states, own=own)
-    kept = start if config.adversary.below < config.schedule.sigma_max else None
-    return AdversarialStep(*common, None, weighing.loss_weight, adversary=config.adversary, start=kept)

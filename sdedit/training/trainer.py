@@ -19,7 +19,6 @@ from sdedit.errors import SdeditError
 from sdedit.io.files import reason
 from sdedit.io.photographs import Pixels, centre_squares, spread
 from sdedit.io.writing import remove_abandoned_parts
-from sdedit.training.adversarial_step import make_step
 from sdedit.training.batches import kind_of_batch
 from sdedit.training.config import TrainConfig
 from sdedit.training.counters import Counters
@@ -29,6 +28,7 @@ from sdedit.training.parameters import FlatParameters
 from sdedit.training.processes import Processes
 from sdedit.training.reports import Reports
 from sdedit.training.signals import stop_requests
+from sdedit.training.stages import make_step
 from sdedit.training.state import STATE, check_folder, load_state, state_writer
 from sdedit.training.teachers import Contrast, Guidance
 from sdedit.training.writer import Writer
