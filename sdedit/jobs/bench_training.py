@@ -62,6 +62,8 @@ def bench_training(
     else:
         tune_allocator()
         config, device = load_train_config(recipe), find_device(model.device)
+        if config.optimiser.trains == "finisher":
+            raise SdeditError(f"{recipe} trains a finisher, which takes a model and guides; time another recipe")
     for line in warnings(device):
         log(line)
     return benchmark_training(config, device, batch, repeats, log)
@@ -73,7 +75,7 @@ def recipe_for(model: ScoreModel, side: int, batch: int | None) -> TrainConfig:
     return TrainConfig(
         model.network.config,
         known if isinstance(known, EDMPreconditioning) else EDMPreconditioning(),
-        model.schedule if isinstance(model.schedule, VESchedule) else VESchedule(),
+        VESchedule(),
         DataConfig(side),
         (BatchConfig(side=side, shrink_to=side, batch=batch or _BATCH),),
         budget=BudgetConfig(minutes=1.0),

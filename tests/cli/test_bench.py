@@ -15,6 +15,7 @@ from sdedit.diffusion.samplers import DEFAULT
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
 from tests.helpers.commands import Command, fails_in_one_sentence
+from tests.helpers.folders import REPOSITORY
 
 _SMALL = NetworkConfig(128, (128, 128), (1, 1), attention_levels=(1,), input_pyramid="skip", output_pyramid="skip")
 
@@ -123,3 +124,5 @@ def test_training_of_a_model_is_timed_without_diffusers(sdedit: Command, tiny_ch
 def test_a_recipe_is_of_training(sdedit: Command, tmp_path: Path) -> None:
     assert b"--train" in sdedit("bench", "--config", "recipe.toml").stderr
     fails_in_one_sentence(sdedit("bench", "--train", "--config", "missing.toml"), "missing.toml")
+    finisher = REPOSITORY / "configs" / "landscapes-256" / "5-finisher.toml"
+    fails_in_one_sentence(sdedit("bench", "--train", "--config", finisher, "--device", "cpu"), "finisher")
