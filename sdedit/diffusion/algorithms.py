@@ -78,7 +78,8 @@ def inpaint(
 
     A pixel is kept, that is replaced by source + sigma z with fresh noise, whenever a step has reached a level sigma
     above `start_levels` of its mask; from the first level at or below it on, it is free. So white pixels are free from
-    the start, black ones never, and a grey value m starts at time m t0. The paper's text puts the kept pixels back at
+    the start, black ones never, and a grey value m starts at time m t0. One that starts below a finisher's level, which
+    can only start there, takes its answer in proportion. The paper's text puts the kept pixels back at
     the level the step came from, one step too noisy; here it is the level just reached. This is the paper's way of
     telling the free pixels about the kept ones, not exact sampling of the former given the latter: it follows them
     somewhat less.
@@ -105,10 +106,14 @@ def inpaint(
     height, width = source.shape[-2:]
     x, m = pad(source, model), pad(mask, model)
     start = start_levels(model.schedule, m, float(sigmas[0]))
+    finish = model.schedule.sigma_finish
+    share = (start / finish).clamp(max=1).to(x.dtype) if finish and float(sigmas[-2]) == finish else torch.ones_like(x)
     for _ in range(repeats):
         clean = x
 
         def put_back(x: Tensor, sigma: float, clean: Tensor = clean) -> Tensor:
+            if sigma == 0:
+                x = torch.where(share < 1, clean + share * (x - clean), x)
             kept = (start < sigma) | (m == 0)
             if not kept.any():  # an all-white mask draws the noise of `synthesise`, and gives its result
                 return x

@@ -132,7 +132,7 @@ def test_the_built_in_model_keeps_and_starts_where_the_mask_says() -> None:
     """Black pixels come back as they were; they get fresh noise at every level, grey ones down to their own."""
     model = load_model()
     source = 0.2 + 0.6 * torch.rand(1, 3, 61, 96, generator=torch.Generator().manual_seed(1))
-    mask = torch.cat([torch.full((1, 1, 61, 32), value) for value in (0.0, 0.5, 1.0)], dim=3)
+    mask = torch.cat([torch.full((1, 1, 61, 32), value) for value in (0.0, 0.8, 1.0)], dim=3)
     levels = model.schedule.sigmas(0.6, 8)
     seen: list[Step] = []
     edited = inpaint(model, source, mask, levels, torch.Generator().manual_seed(0), "ancestral", on_step=seen.append)
@@ -149,7 +149,7 @@ def test_the_built_in_model_keeps_and_starts_where_the_mask_says() -> None:
         for left in (0, 32)
     )
     assert all(kept)
-    start = model.schedule.sigma(0.5 * 0.6)
+    start = model.schedule.sigma(0.8 * 0.6)
     assert grey == [step.sigma > start * 1.000001 for step in seen[1:]]
     assert True in grey
     assert False in grey

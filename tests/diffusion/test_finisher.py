@@ -12,16 +12,16 @@ from PIL import Image
 
 import sdedit as package
 from sdedit.checkpoints.formats.native import save_checkpoint
-from sdedit.diffusion.algorithms import synthesise
+from sdedit.diffusion.algorithms import inpaint, synthesise
 from sdedit.diffusion.reverse_sde import Step
 from sdedit.diffusion.samplers import DEFAULTS, SAMPLERS
 from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import Finisher, ScoreModel
 from sdedit.errors import SdeditError
-from tests.checkpoints.formats.test_native import Metadata, Weights, put, rewritten
 from tests.helpers.commands import Command, fails_in_one_sentence
 from tests.helpers.images import blocks_picture
 from tests.helpers.models import make_tiny_model
+from tests.helpers.native_files import Metadata, Weights, put, rewritten
 
 FROM = 0.2
 
@@ -79,6 +79,22 @@ def test_the_last_step_is_the_finishers_and_no_other(finished: ScoreModel, sampl
     own = finished.finisher.preconditioning.denoise(finished.finisher.network, last.x, level)
     assert torch.equal(painted, own.clamp(0, 1))
     assert not torch.allclose(own, finished.denoise(last.x, level), atol=1e-3)
+
+
+@torch.inference_mode()
+def test_pixels_that_start_below_its_level_take_a_share_of_its_answer(finished: ScoreModel) -> None:
+    """A grey pixel's start is a noise level, and less noise than the finisher knows changes less than its answer."""
+    source = torch.rand(1, 3, 16, 48, generator=torch.Generator().manual_seed(1))
+    starts = torch.tensor([0.05, FROM, 0.5])
+    values = torch.tensor([finished.schedule.t(float(s)) for s in starts]) / 0.5
+    mask = values.repeat_interleave(16).expand(1, 1, 16, 48)
+    steps: list[Step] = []
+    levels = finished.schedule.sigmas(0.5, 5, "karras")
+    edited = inpaint(finished, source, mask, levels, torch.Generator().manual_seed(2), "er-sde", on_step=steps.append)
+    assert edited.dtype == torch.float32
+    answer = steps[-1].denoised
+    shares = torch.tensor([0.05 / FROM, 1, 1]).repeat_interleave(16)
+    assert torch.allclose(edited, (source + shares * (answer - source)).clamp(0, 1), atol=1e-5)
 
 
 def test_from_little_noise_there_is_none(finished: ScoreModel, tiny_model: ScoreModel) -> None:

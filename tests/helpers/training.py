@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 from PIL import Image
 
@@ -50,3 +52,14 @@ def stripes(index: int, width: int = 24, height: int = 20) -> Image.Image:
     pixels[: height // 2] = (200 - 3 * index, 150, 100 + 4 * index)
     pixels[height // 2 :] = (40, 90 + 5 * index, 60)
     return Image.fromarray(pixels)
+
+
+def folder_of(path: Path, count: int, blurred: bool = False) -> Path:
+    """A folder of stripes, with grain unless they are blurred."""
+    path.mkdir()
+    for index in range(count):
+        pixels = np.asarray(stripes(index, 64, 56)).astype(int)
+        if not blurred:
+            pixels = pixels + np.random.default_rng(index).integers(-30, 30, pixels.shape)
+        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path / f"{index:02}.png")
+    return path

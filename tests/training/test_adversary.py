@@ -4,15 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 import sdedit as package
 from sdedit.training.adversary import Adversary, FeatureMaps
 from tests.helpers.commands import Command, fails_in_one_sentence
-from tests.helpers.training import RECIPE, stripes
+from tests.helpers.training import RECIPE, folder_of, stripes
 
 DETAILED = RECIPE.replace('resampling = "mean"', 'resampling = "mean"\ndetail_blocks = 1\ndetail_channels = 16')
 WIDE = DETAILED.replace("side = 8", "side = 40").replace("side = 16", "side = 48").replace("shrink_to = 16", "")
@@ -63,16 +61,6 @@ def test_distances(noisy_and_flat: tuple[torch.Tensor, torch.Tensor]) -> None:
     same, near, flattened = maps.look(noisy, near_by, flat, generator=torch.Generator().manual_seed(0))
     assert float(adversary.distance(same, same)) == 0
     assert 0 < float(adversary.distance(same, near)) < float(adversary.distance(same, flattened))
-
-
-def folder_of(path: Path, count: int, blurred: bool = False) -> Path:
-    path.mkdir()
-    for index in range(count):
-        pixels = np.asarray(stripes(index, 64, 56)).astype(int)
-        if not blurred:
-            pixels = pixels + np.random.default_rng(index).integers(-30, 30, pixels.shape)
-        Image.fromarray(pixels.clip(0, 255).astype(np.uint8)).save(path / f"{index:02}.png")
-    return path
 
 
 def test_a_detail_network_is_trained_round_a_model(sdedit: Command, tmp_path: Path) -> None:

@@ -15,8 +15,7 @@ from sdedit.training.feature_moments import FeatureMoments
 from sdedit.training.sampled_states import SampledStates
 from tests.helpers.commands import Command, fails_in_one_sentence
 from tests.helpers.denoisers import ideal_denoiser
-from tests.helpers.training import RECIPE, stripes
-from tests.training.test_adversary import folder_of
+from tests.helpers.training import RECIPE, folder_of, stripes
 
 WIDE = RECIPE.replace("side = 8", "side = 40").replace("side = 16", "side = 48").replace("shrink_to = 16", "")
 FINISHER = (

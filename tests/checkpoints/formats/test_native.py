@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import struct
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import safetensors
@@ -19,6 +17,7 @@ from sdedit.checkpoints.formats.native import save_checkpoint
 from sdedit.checkpoints.load import load_model
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.errors import SdeditError
+from tests.helpers.native_files import Metadata, Weights, put, rewritten
 
 
 def test_round_trip_is_exact(tiny_model: ScoreModel, tiny_checkpoint: Path) -> None:
@@ -56,23 +55,6 @@ def test_checksum_is_that_of_the_file(tiny_checkpoint: Path) -> None:
     import hashlib
 
     assert load_model(tiny_checkpoint).checksum == hashlib.sha256(tiny_checkpoint.read_bytes()).hexdigest()
-
-
-Metadata = dict[str, Any]
-Weights = dict[str, torch.Tensor]
-
-
-def rewritten(source: Path, target: Path, change: Callable[[Metadata, Weights], None]) -> Path:
-    with safetensors.safe_open(source, framework="pt") as file:
-        metadata = {key: json.loads(value) for key, value in file.metadata().items()}
-        weights = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-    change(metadata, weights)
-    safetensors.torch.save_file(weights, target, {key: json.dumps(value) for key, value in metadata.items()})
-    return target
-
-
-def put(metadata: Metadata, table: str, option: str, value: Any) -> None:
-    metadata[table][option] = value
 
 
 @pytest.mark.parametrize(
