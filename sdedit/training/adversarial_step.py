@@ -9,7 +9,6 @@ noise again and is judged again, as in sampling. As the adversary is new its gra
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -33,6 +32,8 @@ _AGAIN = (0.25, 0.5)  # noise of an answer that gets noise again, as a share of 
 class AdversarialStep(TrainingStep):
     """As `TrainingStep`; it is not captured on a GPU."""
 
+    captured = False
+
     def __init__(self, *args: Any, adversary: AdversaryConfig, start: ScoreModel | None) -> None:
         """start: gives the answers above `adversary.below`; None where there are none to keep."""
         super().__init__(*args)
@@ -48,10 +49,6 @@ class AdversarialStep(TrainingStep):
 
     def load_state(self, state: dict[str, Any]) -> None:
         self._judge.load_state(state)
-
-    def prepare(self, log: Callable[[str], object]) -> None:
-        if self._device.type == "cuda":
-            log("batches with an adversary are launched kernel by kernel")
 
     def _differentiate(self, kind: BatchKind) -> None:
         x, y, sigma = kind.draw(self.generator, self._processes)

@@ -9,7 +9,7 @@ is treated as what it is.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -36,6 +36,8 @@ _EACH = 0.6  # of an adversary, of two
 
 class FinishingStep(TrainingStep):
     """As `TrainingStep`, on photographs with their guides."""
+
+    captured = False
 
     def __init__(self, *args: Any, adversary: AdversaryConfig, states: SampledStates, own: torch.Generator) -> None:
         """own: draws what each process draws for itself."""
@@ -73,10 +75,6 @@ class FinishingStep(TrainingStep):
             self._own.set_state(state["own"])
         else:
             self._own.manual_seed(int(state["own"].sum()) + self._processes.index)
-
-    def prepare(self, log: Callable[[str], object]) -> None:
-        if self._device.type == "cuda":
-            log("batches with an adversary are launched kernel by kernel")
 
     def _differentiate(self, kind: BatchKind) -> None:
         (noised, _), (photographs, guides), (sigma, _) = (

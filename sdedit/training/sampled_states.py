@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from sdedit.diffusion.reverse_sde import gaussian_noise
+from sdedit.diffusion.reverse_sde import Step, gaussian_noise, sample
 from sdedit.diffusion.samplers import er_sde
+from sdedit.diffusion.schedule import VESchedule
 from sdedit.diffusion.score_model import ScoreModel
 from sdedit.io.photographs import Pixels, centre_squares
 
@@ -82,17 +82,12 @@ class SampledStates:
 def _sample(model: ScoreModel, guides: Tensor, branch: float, generator: torch.Generator) -> tuple[Tensor, float]:
     """Their states (B, 3, 3, size, size), and the level before the branch."""
     low, high = _TIMES
-    start = model.schedule.sigma(low + (high - low) * float(torch.rand((), generator=generator, device=model.device)))
-    ratio = (branch / start) ** (1 / (_LEVELS - 1))
+    t0 = low + (high - low) * float(torch.rand((), generator=generator, device=model.device))
+    ending = VESchedule(model.schedule.sigma_min, model.schedule.sigma_max, branch)
+    levels = ending.sigmas(t0, _LEVELS, "karras")
     guides = guides.to(model.device)
-    x = guides + start * gaussian_noise(guides, generator)
-    before, d_before = math.inf, x
-    for number in range(_LEVELS):
-        level = start * ratio**number
-        d = model.denoise(x, torch.full((1,), level, device=model.device))
-        if number == _LEVELS - 1:
-            break
-        a, b, c = er_sde(before, level, level * ratio)
-        x = d + a * (x - d) + c * (d - d_before) + b * gaussian_noise(x, generator)
-        before, d_before = level, d
-    return torch.stack([x, d, d_before], dim=1).half(), before
+    x = guides + float(levels[0]) * gaussian_noise(guides, generator)
+    steps: list[Step] = []
+    sample(model.denoise, x, levels, generator, "er-sde", steps.append)
+    before, last = steps[-2:]
+    return torch.stack([last.x, last.denoised, before.denoised], dim=1).half(), before.sigma

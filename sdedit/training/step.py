@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -24,6 +24,8 @@ class TrainingStep:
     On a GPU each kind of batch is a CUDA graph, from its random numbers to its gradient, and the update another; in
     between several processes exchange gradients. Nothing waits for the host: losses are summed on the device.
     """
+
+    captured: ClassVar[bool] = True  # whether it can be
 
     def __init__(
         self,
@@ -89,6 +91,9 @@ class TrainingStep:
             SdeditError: if a batch does not fit into the GPU's memory.
         """
         if self._device.type != "cuda":
+            return
+        if not self.captured:
+            log("batches with an adversary are launched kernel by kernel")
             return
         tensors = [*self.optimiser.tensors().values(), self.optimiser.parameters.gradient, self._losses]
         before = [tensor.clone() for tensor in tensors]
