@@ -42,7 +42,8 @@ class AdversarialStep(TrainingStep):
         self._maps = FeatureMaps().to(self._device)
         _, examples, _ = self.kinds[0].draw(torch.Generator(self._device).manual_seed(0), Processes())
         with torch.no_grad():
-            self._judge = Adversary(self._maps(examples[:_EXAMPLES]), adversary.learning_rate, self._processes)
+            # Each process has its own: one that has nothing to judge in a batch must not keep the others waiting.
+            self._judge = Adversary(self._maps(examples[:_EXAMPLES]), adversary.learning_rate)
 
     def state(self) -> dict[str, Any]:
         return self._judge.state()

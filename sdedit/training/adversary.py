@@ -82,7 +82,7 @@ class Adversary:
     Args:
         examples: maps (N, C, h, w) of photographs; there is a head for each, and what they hold is scaled by theirs.
         learning_rate: of the heads.
-        processes: those of a run, whose heads stay the same.
+        processes: those of a run, whose heads stay the same if all learn from every batch; None for heads of its own.
     """
 
     def __init__(self, examples: Sequence[Tensor], learning_rate: float, processes: Processes | None = None) -> None:

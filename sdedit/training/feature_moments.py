@@ -44,7 +44,9 @@ class FeatureMoments:
         return {"photographs": self._photographs, "scale": self._scale, "answers": self._answers}
 
     def load_state(self, state: dict[str, Any]) -> None:
-        self._photographs, self._scale, self._answers = state["photographs"], state["scale"], state["answers"]
+        device = self._scale.device  # a file is read on the CPU
+        self._photographs, self._scale = state["photographs"].to(device), state["scale"].to(device)
+        self._answers = None if state["answers"] is None else state["answers"].to(device)
 
 
 def _moments(maps: Sequence[Tensor]) -> Tensor:
